@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._entry.configured import configure
     from ._entry.policies import Policies
     from ._entry.public_functions import failure_of, resilient, wrap
+    from ._entry.warm_up import warm_up
     from ._pipeline.pipeline import Pipeline
     from .config.codes.code_tables import CodeRegistry
     from .errors import (
@@ -67,6 +68,7 @@ __all__ = [
     "current_call",
     "failure_of",
     "resilient",
+    "warm_up",
     "wrap",
 ]
 
@@ -87,6 +89,7 @@ _HOMES = {
     "current_call": "_core.call.context",
     "failure_of": "_entry.public_functions",
     "resilient": "_entry.public_functions",
+    "warm_up": "_entry.warm_up",
     "wrap": "_entry.public_functions",
 }
 

@@ -14,8 +14,8 @@ from resilience import testing
 ROOT = Path(__file__).parents[1]
 DESIGNED = """
     resilient wrap configure Policies Pipeline Policy BreakerStore Category Rule CodeRegistry Classifier Failure
-    failure_of Stage current_call Found NOT_FOUND ResilienceError RejectedError CircuitOpenError QuotaExceededError
-    AdmissionRejectedError DeadlineExceededError ApiError PolicyError
+    failure_of Stage current_call Found NOT_FOUND warm_up ResilienceError RejectedError CircuitOpenError
+    QuotaExceededError AdmissionRejectedError DeadlineExceededError ApiError PolicyError
 """
 
 

@@ -5,6 +5,7 @@ A call under way in a loop that is closed never ends: where its coroutine is not
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +18,9 @@ def end_of_loop() -> Callable[[], bool] | None:
     """Return a function that says whether the event loop that runs now has ended meanwhile; None without a loop."""
     trio = running_trio()
     if trio is None:
-        from asyncio import _get_running_loop  # the public function raises where there is none
-
-        loop: Any = _get_running_loop()
+        asyncio: Any = sys.modules.get("asyncio")  # a loop of a module that nobody has imported does not run
+        # The public function raises where there is no loop. Another thread may still be importing the module.
+        loop: Any = getattr(asyncio, "_get_running_loop", _no_loop)()
         return None if loop is None else loop.is_closed
     token = trio.lowlevel.current_trio_token()
 
@@ -31,6 +32,10 @@ def end_of_loop() -> Callable[[], bool] | None:
         return False
 
     return is_over
+
+
+def _no_loop() -> None:
+    """Be asyncio's answer where there is no asyncio."""
 
 
 def _do_nothing(*_args: Any) -> None:

@@ -19,14 +19,18 @@ _UNTIL = CallContext._fields.index("until")
 
 
 @contextmanager
-def untimed_wait() -> Iterator[None]:
-    """Let the limit of the attempt around move on by as long as the block lasts, at most to the end of the call."""
+def untimed_wait(limit: TimeLimit | None = None) -> Iterator[None]:
+    """Let the limit of the attempt around move on by as long as the block lasts, at most to the end of the call.
+
+    Args:
+        limit: the attempt's limit, where another task than the attempt's own waits; None for the running task's.
+    """
     context = CONTEXT.get()
     values = None if not context else CallContext(*context)
     if values is None or values.until == inf:
         yield
         return
-    limit, now = innermost_limit(), values.owner.clock.monotonic
+    limit, now = limit or innermost_limit(), values.owner.clock.monotonic
     started, room = now(), values.deadline - values.until
     limit_until = 0.0 if limit is None else limit.until
     _move(context, values.deadline, limit, limit_until + room)

@@ -20,8 +20,9 @@ from .._core.call.stage_plugins import stages_of
 from .._core.policy.operation_globs import with_lower_method
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import PolicySet
+from .._pipeline.failure_needs import load_needs
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import SharedState
+from .._pipeline.shared_state import SharedState, new_classifier
 from ..errors import PolicyError, Problem
 from .epoch import start_new_epoch
 
@@ -59,6 +60,8 @@ class ActivePolicies:
         self._used: set[str] = set()
         self._key_checks: dict[str, WeakSet[Callable[..., Any]]] = {}
         shared.take(PolicySet({}), policy_set)
+        for name in _named(policy_set):
+            load_needs(policy_set.policies[name], shared)
         self._loaded = _loaded(policy_set)
 
     @property
@@ -159,7 +162,8 @@ class ActivePolicies:
         """Reject settings under which calls of this process could not continue.
 
         Raises:
-            PolicyError: a used policy is gone, a stage cannot be made, or a function cannot carry its key.
+            PolicyError: a used policy is gone, a stage cannot be made, a function cannot carry its key, or a code table
+                cannot be loaded.
         """
         problems = []
         for name in sorted(self._used):
@@ -170,6 +174,9 @@ class ActivePolicies:
         problems += self._key_problems(policy_set)
         if problems:
             raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+        for name in self._used | _named(policy_set):
+            # Reads its code tables, here and not in a call.
+            new_classifier(policy_set.policies[name], policy_set.tables)
 
     def _key_problems(self, policy_set: PolicySet) -> Iterator[tuple[str, str]]:
         """Yield path and message of each rule's key that a function of this process cannot carry."""
@@ -193,6 +200,12 @@ def policy_of(policy_set: PolicySet, name: str) -> Policy:
         similar = get_close_matches(str(name), names, n=1)
         hint = f"; did you mean {similar[0]!r}?" if similar else ""
         raise PolicyError(f"{policy_set.source}: no policy {name!r}; available: {', '.join(names)}{hint}") from None
+
+
+def _named(policy_set: PolicySet) -> set[str]:
+    """Return the policies that a file names; a built-in one that it does not name is loaded where it is used."""
+    named = {*policy_set.own, "default", *(rule.policy for rule in policy_set.operations if rule.policy)}
+    return named & policy_set.policies.keys()
 
 
 def _loaded(policy_set: PolicySet) -> _LoadedFile:

@@ -6,25 +6,35 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
+from .._core.policy.policy import Policy
 from ..errors import PolicyError
 from .epoch import start_new_epoch
+from .operation_rules import OperationRules
 from .policies import Policies
+
+if TYPE_CHECKING:
+    from ..outbox import Outbox
 
 __all__ = [
     "already_configured",
     "configure",
     "configured_policies",
     "default_policies",
+    "load_used",
+    "new_rules",
     "policies_getter",
     "set_configured",
 ]
 
 _lock = new_lock()
 _configured: Policies | None = None
+_used: list[str | Policy] = []
+"""The policies that decorators and `wrap` have named: `configure` loads what calls under them need."""
+_MAX_USED = 1024  # a program that decorates without end fills no memory; what is not listed is loaded by its first call
 
 
 def configure(
@@ -55,8 +65,22 @@ def configure(
         policies = Policies.load(source, log=log)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
+    for policy in _used:
+        policies.load_used(policy)
     set_configured(policies)
     return policies
+
+
+def load_used(policy: object, policies: Policies | None = None) -> None:
+    """Load what calls under a policy need: of these policies, or of the configured ones, now or in `configure`."""
+    chosen = policy if isinstance(policy, (str, Policy)) else "default"
+    if policies is not None:
+        policies.load_used(chosen)
+        return
+    if chosen not in _used and len(_used) < _MAX_USED:
+        _used.append(chosen)
+    if _configured is not None:
+        _configured.load_used(chosen)
 
 
 def configured_policies() -> Policies:
@@ -66,6 +90,8 @@ def configured_policies() -> Policies:
         with _lock:
             if _configured is None:
                 loaded = default_policies()
+                for policy in _used:
+                    loaded.load_used(policy)
                 if _configured is None:  # else a signal handler has needed them meanwhile, and loaded them
                     _configured = loaded
     return _configured
@@ -113,6 +139,19 @@ def policies_getter(policies: Policies | None) -> Callable[[], Policies]:
     if not isinstance(policies, Policies):
         raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
     return partial(_itself, policies)
+
+
+def new_rules(
+    policy: str | Policy,
+    operations: Mapping[str, Any] | None,
+    policies: Policies | None,
+    outbox: Outbox | None = None,
+) -> OperationRules:
+    """Return the rules of a client, and load what calls under them need; arguments as for `resilience.wrap`."""
+    rules = OperationRules(policy, operations, policies_getter(policies), outbox)
+    for named in rules.named:
+        load_used(named, policies)
+    return rules
 
 
 def _itself(policies: Policies) -> Policies:

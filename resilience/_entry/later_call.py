@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LaterCall",
     "LaterCalls",
+    "LaterPages",
     "MadeResult",
     "attempt_await",
     "attempt_enter",
@@ -43,6 +44,7 @@ class LaterCalls(NamedTuple):
     wait: Callable[..., Any]
     enter: Callable[..., Any]
     enter_async: Callable[..., Any]
+    pages: Callable[[Any], Any]
     hand_out: HandOut
 
 
@@ -98,9 +100,10 @@ class LaterCall:
         return f"<resilient {self._made.value!r}>"
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self._wait().__await__()
+        return self.wait().__await__()
 
-    async def _wait(self) -> Any:
+    async def wait(self) -> Any:
+        """Await what the method made; where that is a coroutine, the caller gets this one."""
         return self._calls.hand_out.passed(await self._run_async(self._calls.wait))
 
     async def __aenter__(self) -> Any:
@@ -127,6 +130,13 @@ class LaterCall:
             return await call(*self._made.args, **self._made.kwargs)
         finally:
             _MADE.reset(token)
+
+
+class LaterPages(LaterCall):
+    """What can be awaited and iterated over, such as the first page of a list and all of its items."""
+
+    def __aiter__(self) -> Any:
+        return self._calls.pages(self._made.value.__aiter__())
 
 
 def start_task(call: LaterCall) -> asyncio.Task[Any]:

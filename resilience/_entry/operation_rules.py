@@ -67,6 +67,12 @@ class OperationRules:
         """The policies in force."""
         return self._get_policies()
 
+    @property
+    def named(self) -> tuple[str | Policy, ...]:
+        """The policies that the globs and `wrap` name."""
+        named = (self.policy, *(options.get("policy") for _, options in self._globs))
+        return tuple(policy for policy in named if isinstance(policy, (str, Policy)))
+
     def check_reconcilers(self, *, asynchronous: bool) -> None:
         """Check the reconcilers of an HTTP client.
 
@@ -86,14 +92,12 @@ class OperationRules:
                 raise TypeError(f"operations[{glob!r}]: {error}") from None
 
     def check_policies(self, policies: Policies) -> None:
-        """Check that the policies exist which the globs and `wrap` name.
+        """Check that the policies exist which the globs and `wrap` name, and load what calls under them need.
 
         Raises:
             PolicyError: one does not; the message lists the names.
         """
-        for policy in (self.policy, *(options.get("policy") for _, options in self._globs)):
-            if isinstance(policy, str):
-                policies.policy(policy)
+        policies.load_needs(*self.named)
 
     def check_request_globs(self) -> None:
         """Check the globs of an HTTP client.

@@ -21,6 +21,7 @@ from .._core.policy.section import changed
 from .._core.stages.breaker import Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.compiler import PolicyCompiler
+from .._pipeline.failure_needs import load_needs
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from .._pipeline.snapshot import take_snapshot
@@ -170,6 +171,21 @@ class Policies:
         codes = tuple(dict.fromkeys((*policy_set.codes, *default.codes)))
         return self._shared.classifier(changed(default, codes=codes))
 
+    def load_needs(self, *policies: str | Policy) -> None:
+        """Load what a first call and a first failure under these policies need; without arguments under all of them.
+
+        Raises:
+            PolicyError: there is no policy of a name, or a code table cannot be loaded.
+        """
+        for policy in policies or self.names:
+            load_needs(self.policy(policy) if isinstance(policy, str) else policy, self._shared)
+
+    def load_used(self, policy: object) -> None:
+        """Load what calls under the policy of a decorator need; the first call reports a name that does not exist."""
+        chosen = policy if isinstance(policy, (str, Policy)) else "default"
+        if isinstance(chosen, Policy) or chosen in self._active.policy_set.policies:
+            self.load_needs(chosen)
+
     @property
     def path_globs(self) -> tuple[str, ...]:
         """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
@@ -196,7 +212,9 @@ class Policies:
 
     def resilient(self, policy: Any = "default", **options: Any) -> Any:
         """Decorate a function so that it runs under these policies; see `resilience.resilient`."""
-        return decorate(policy, partial(_itself, self), **options)
+        decorated = decorate(policy, partial(_itself, self), **options)
+        self.load_used(policy)
+        return decorated
 
     def wrap(self, client: C, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> C:
         """Wrap a client so that it runs under these policies; see `resilience.wrap`."""

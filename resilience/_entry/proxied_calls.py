@@ -15,6 +15,7 @@ from .hand_outs import HandOut
 from .later_call import (
     LaterCall,
     LaterCalls,
+    LaterPages,
     MadeResult,
     attempt_await,
     attempt_enter,
@@ -74,10 +75,19 @@ def _method_of_unknown_kind(
         if inspect.isasyncgen(result.value):
             return _pages_async(rules, info, result.value, hand_out)
         makes_later_results = True
-        made = LaterCall(later, result)
-        return start_task(made) if hasattr(result.value, "add_done_callback") else made
+        return _usable_later(later, result)
 
     return under_policy
+
+
+def _usable_later(later: LaterCalls, made: MadeResult) -> Any:
+    """Return what the caller can use as it would use what the method made: a coroutine, a task, or something else."""
+    if inspect.iscoroutine(made.value):
+        return LaterCall(later, made).wait()  # `asyncio.run` and `create_task` take nothing else
+    if hasattr(made.value, "add_done_callback"):
+        return start_task(LaterCall(later, made))
+    kind = LaterPages if hasattr(type(made.value), "__aiter__") else LaterCall
+    return kind(later, made)
 
 
 def _signature_of(method: Callable[..., Any]) -> inspect.Signature:
@@ -148,7 +158,11 @@ def later_calls(
         attempt.__signature__ = _signature_of(method)  # type: ignore[attr-defined]
         ways.append(_compiled(rules, info, attempt))
     wait, enter, enter_async = ways
-    return LaterCalls(wait, enter, enter_async, hand_out)
+
+    def pages(made: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return _pages_async(rules, info, made, hand_out)
+
+    return LaterCalls(wait, enter, enter_async, pages, hand_out)
 
 
 def context_managers_under_policy(
@@ -207,7 +221,9 @@ async def _pages_async(
         while (page := await step()) is not _END:
             yield hand_out.passed(page)
     finally:
-        await made.aclose()  # type: ignore[attr-defined]  # a generator
+        close = getattr(made, "aclose", None)  # a generator has one, and other iterators need none
+        if close is not None:
+            await close()
 
 
 def _compile_page(rules: OperationRules, info: OperationInfo, step: Callable[..., Any]) -> Callable[..., Any]:

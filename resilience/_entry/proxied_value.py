@@ -156,7 +156,7 @@ def names_outside(client: Any) -> list[str]:
 
 
 def connects(kind: type) -> bool:
-    """Return whether objects of a class can be entered or have async methods."""
-    if hasattr(kind, "__enter__") or hasattr(kind, "__aenter__"):
+    """Return whether objects of a class can be entered, iterate over something, or have async methods."""
+    if any(hasattr(kind, name) for name in ("__enter__", "__aenter__", "__next__", "__aiter__")):
         return True
     return any(is_async(value) for name, value in inspect.getmembers_static(kind) if not name.startswith("_"))

@@ -11,6 +11,7 @@ from copy import copy
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
+from .._core.base.deprecation import warn_safely
 from .hand_outs import HandOut, checking_first_result
 from .operation_rules import OperationRules
 from .proxied_calls import (
@@ -205,12 +206,21 @@ def _entered(proxy: Proxy, entered: Any, statement: str) -> Any:
 
 def _item(self: Proxy, key: Any) -> Any:
     """Return the proxy of a part of the client (`client["orders"]`), as an attribute of this name has it."""
-    own = self.__dict__
-    client = own["_resilience_client"]
-    value = client[key]
-    if is_part_of_client(client, value) and _client_method(client, "resilience_operation_info") is None:
-        return _nested(self, key if isinstance(key, str) else type(value).__name__, value)
-    hand_out = own.get("_resilience_item")
-    if hand_out is None:
-        hand_out = own["_resilience_item"] = HandOut(self, client, "[...]")
-    return hand_out.passed(value)
+    client = self.__dict__["_resilience_client"]
+    is_part = False
+    try:
+        value = client[key]
+        is_part = is_part_of_client(client, value)
+    finally:
+        if not is_part:
+            _name_items(self, client)
+    return _nested(self, key if isinstance(key, str) else type(value).__name__, value) if is_part else value
+
+
+def _name_items(proxy: Proxy, client: Any) -> None:
+    """Say once that what comes for a key may be an answer of the API: `Redis()["key"]` asks for it."""
+    own = proxy.__dict__
+    if "_resilience_item" not in own:
+        own["_resilience_item"] = True
+        name = type(client).__name__
+        warn_safely(f"{name}[...] stays outside the policy: call a method instead, where it asks the API", UserWarning)

@@ -10,9 +10,8 @@ from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
-from .configured import already_configured, configured_policies, policies_getter
+from .configured import already_configured, configured_policies, load_used, new_rules, policies_getter
 from .decorator import decorate
-from .operation_rules import OperationRules
 from .policies import Policies
 from .wrap import check_client, wrap_client
 
@@ -78,7 +77,7 @@ def resilient(
         >>> price("BTCUSDT")
         42.0
     """
-    return decorate(
+    decorated = decorate(
         policy,
         policies_getter(policies),
         operation=operation,
@@ -87,6 +86,8 @@ def resilient(
         reconcile=reconcile,
         key_factory=key_factory,
     )
+    load_used(policy, policies)
+    return decorated
 
 
 def wrap(
@@ -120,7 +121,7 @@ def wrap(
         True
     """
     check_client(client)
-    rules = OperationRules(policy, operations, policies_getter(policies), outbox)
+    rules = new_rules(policy, operations, policies, outbox)
     known = policies or already_configured()
     if known is not None:  # else `configure` may come later, as for a client that is wrapped at import
         rules.check_policies(known)

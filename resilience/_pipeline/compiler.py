@@ -22,6 +22,7 @@ from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import add_stages
+from .failure_needs import load_needs, load_tables
 from .fresh_reads import as_lookup
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
@@ -133,10 +134,12 @@ class PolicyCompiler:
             skip: how many of the first positional arguments are not the operation's own.
         """
         policy, shared = self.policy, self.shared
+        load_needs(policy, shared)
+        load_tables(info.registry)
         schedule: list[Schedule] = []
 
         def make_schedule() -> Schedule | None:
-            # A closure, because tenacity is imported by the first schedule and a plan that never fails needs none.
+            # A closure, because a plan that never fails needs no schedule.
             if policy.retry is not None and not info.send_once and not schedule:
                 schedule.append(Schedule(policy.retry, shared.random))
             return schedule[0] if schedule else None

@@ -32,7 +32,7 @@ from .isolations import Isolations
 from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
 
-__all__ = ["SharedState", "check_codes"]
+__all__ = ["SharedState", "check_codes", "new_classifier"]
 
 _Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
@@ -135,13 +135,13 @@ class SharedState:
         return self._budgets.copy()
 
     def classifier(self, policy: Policy) -> Classifier:
-        """Return the classifier by this policy's code tables; the tables are read at the first failure."""
+        """Return the classifier by this policy's code tables, which are read here if they were not before."""
         key = (policy.codes, policy.unknown_errors)
         # One read of the attribute: a classifier of old tables is never stored beside new ones.
         tables, classifiers = self._codes
         classifier = classifiers.get(key)
         if classifier is None:
-            classifier = classifiers[key] = _new_classifier(policy, tables)
+            classifier = classifiers[key] = new_classifier(policy, tables)
         return classifier
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
@@ -217,7 +217,13 @@ class SharedState:
         return memory
 
 
-def _new_classifier(policy: Policy, tables: Mapping[str, CodeTable]) -> Classifier:
+def new_classifier(policy: Policy, tables: Mapping[str, CodeTable]) -> Classifier:
+    """Return a classifier by the code tables that a policy names: of `tables`, shipped or installed, or a file.
+
+    Raises:
+        PolicyError: a table is wrong, or cannot be loaded.
+    """
+
     def find_builtin(name: str) -> CodeTable | None:
         return config.CodeRegistry.builtin(name) if config.is_known(name) else None
 

@@ -98,6 +98,7 @@ class WebsocketClient(StreamClient):
         base = (base_url or (_DEMO_URL if demo else _LIVE_URL)).rstrip("/")
         venue = self._new_venue(base, signer.account, fetch, backfill, demo=demo)
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
+        policies.load_used(orders)  # here and not in the event loop, where the first order is placed
         self._rest, self._orders_policy = rest, orders
         self._orders: SocketOrders | None = None
 

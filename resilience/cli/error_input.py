@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .._core.policy.answer_envelope import WHOLE_BODY
 from ..errors import ApiError
 from ..replay.error_stand_ins import stand_in_for
 from ..replay.log_reader import parse_event
@@ -127,9 +128,14 @@ def _number(line: Mapping[str, Any], name: str, kind: type[int | float]) -> Any:
 
 
 def _parse_body(text: str) -> Any:
-    """Parse JSON, or a dict as Python prints it; None for other text."""
-    if not text.startswith("{"):
-        return None
+    """Parse JSON, or a dict as Python prints it; None for other text. A list of mappings is the answer to a batch."""
+    if text.startswith("["):
+        items = _parsed(text)
+        return {WHOLE_BODY: items} if items and all(isinstance(item, Mapping) for item in items) else None
+    return _parsed(text) if text.startswith("{") else None
+
+
+def _parsed(text: str) -> Any:
     # literal_eval reads what `str(dict)` prints: single quotes, None, True. It runs no code.
     for parse in (json.loads, ast.literal_eval):
         try:

@@ -132,13 +132,17 @@ def _error_in(lines: Iterable[str], whole: str) -> RaisedError:
     if not lines:
         code = recorded.code if recorded is not None and recorded.code else ""
         return RaisedError(ApiError(code) if code else Exception(whole), notes[-1][0] if notes else whole, recorded)
-    if (error := recognized_error(" ".join(lines))) is not None:
-        return RaisedError(error, lines[0], recorded)
-    if match := _RAISED.fullmatch(" ".join(lines)):
-        # A message of several lines is one error's.
-        return RaisedError(rebuild_error(match[1], match[2] or ""), lines[0], recorded)
+    return RaisedError(*_error_and_line(lines, whole), recorded)
+
+
+def _error_and_line(lines: list[str], whole: str) -> tuple[Exception, str]:
+    text = " ".join(lines)
+    if (error := recognized_error(text)) is not None:
+        return error, lines[0]
+    if match := _RAISED.fullmatch(text):
+        return rebuild_error(match[1], match[2] or ""), lines[0]  # a message of several lines is one error's
     # The text of an error may end with other lines; the last one that begins with a class name counts.
     for line in reversed(lines):
         if match := _RAISED.fullmatch(line):
-            return RaisedError(rebuild_error(match[1], match[2] or ""), line, recorded)
-    return RaisedError(recognized_in_line(" ".join(lines)) or Exception(whole), lines[-1], recorded)
+            return rebuild_error(match[1], match[2] or ""), line
+    return recognized_in_line(text) or Exception(whole), lines[-1]

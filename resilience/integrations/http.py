@@ -12,7 +12,7 @@ from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 from .._core.policy.policy import Policy
-from .._entry.configured import policies_getter
+from .._entry.configured import new_rules
 from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from ._http_attempt import ClientRequest, HttpAttempt
@@ -71,7 +71,7 @@ class HttpClientSupport:
         policies: Policies | None = None,
     ) -> Any:
         """Wrap a client without an entry point; arguments as for `resilience.wrap`."""
-        return cls.wrap(client, OperationRules(policy, operations, policies_getter(policies)))
+        return cls.wrap(client, new_rules(policy, operations, policies))
 
     # --- how a request is read and sent ---------------------------------------------------------
 

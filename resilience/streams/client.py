@@ -15,6 +15,7 @@ from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
 from .._entry.configured import configured_policies
 from .._entry.policies import Policies
+from .._pipeline.failure_needs import load_tables
 from .blocking import BlockingStream
 from .buffer import Counts
 from .dispatcher import Dispatcher, Handler
@@ -59,6 +60,8 @@ class StreamClient:
         """
         policies = policies or configured_policies()
         settings = policies.policy(policy) if isinstance(policy, str) else policy
+        policies.load_needs(settings)
+        load_tables(venue.registry)
         self.limits = (limits or settings.stream or StreamSettings()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)

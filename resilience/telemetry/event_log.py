@@ -26,6 +26,9 @@ _INSTANTS = ("at", "until")
 class Sink(Protocol):
     """Where lines go: `logging` or structlog."""
 
+    def load(self) -> None:
+        """Import what the first line needs."""
+
     def is_enabled(self, area: str, level: int) -> bool:
         """Return whether lines of a level are written; asked before any other work."""
 
@@ -45,6 +48,10 @@ class EventLog:
         self._sink = sink
         self._repeats = Repeats()
         self._lines = 0
+
+    def load(self) -> None:
+        """Import what the first line needs. Cheap once it is done."""
+        self._sink.load()
 
     def wants_event(self, name: str, fields: Mapping[str, Any]) -> bool:
         """Return whether an event with these fields may become a line: an event that nobody wants is not made."""

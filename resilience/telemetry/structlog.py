@@ -1,8 +1,8 @@
 """Sends lines through structlog. It is the only importer of structlog.
 
 Where the program has configured structlog, lines go through that configuration. Where it has not, they go through a
-logger of our own that ends in the standard library's `logging`. structlog is imported with the first line that is
-written, so that a program without failures never pays for it.
+logger of our own that ends in the standard library's `logging`. structlog is imported by `load`, when policies are put
+in force, so that no failure has to wait for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from .event_log import EventLog, Sink
-from .standard_logging import is_enabled, standard_logger, to_record
+from .standard_logging import AREAS, is_enabled, standard_logger, to_record
 
 __all__ = ["StructlogListener", "new_event_log"]
 
@@ -60,6 +60,10 @@ class StructlogListener(EventLog):
 class _StandardSink:
     """Writes to `logging`, through loggers of structlog that no configuration of the program changes."""
 
+    def load(self) -> None:
+        for area in AREAS:
+            _logger_of(area)
+
     def is_enabled(self, area: str, level: int) -> bool:
         return is_enabled(area, level)
 
@@ -75,6 +79,9 @@ class _StructlogSink:
 
     def __init__(self, logger: Any = None) -> None:
         self._logger = logger
+
+    def load(self) -> None:
+        self._logger_now()
 
     def is_enabled(self, _area: str, level: int) -> bool:
         if self._logger is None and not _is_configured():
@@ -102,6 +109,10 @@ class _FollowingSink:
 
     def __init__(self) -> None:
         self._standard, self._structlog = _StandardSink(), _StructlogSink()
+
+    def load(self) -> None:
+        self._standard.load()
+        self._structlog.load()  # the program may configure structlog later
 
     def is_enabled(self, area: str, level: int) -> bool:
         return self._current().is_enabled(area, level)

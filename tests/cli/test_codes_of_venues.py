@@ -13,6 +13,7 @@ MINIMUM = "EOrder:Order minimum not met"
 SIGNER = "Unable to recover signer"
 OKX_BODY = '{"code":"1","msg":"","data":[{"sCode":"51149","sMsg":"m"}]}'
 HYPERLIQUID_BODY = '{"status":"err","response":"Unable to recover signer."}'
+BATCH = '[{"orderId": 1}, {"code": -2022, "msg": "ReduceOnly Order is rejected."}]'
 BYBIT_ERROR = 'ccxt.base.errors.InvalidOrder: bybit {"retCode":110072,"retMsg":"x"}'
 
 
@@ -67,6 +68,8 @@ def test_rows_of_an_exchange_have_scope_and_source(capsys: pytest.CaptureFixture
         (["--venue", "kraken", "EOrder:Order minimum not met"], (MINIMUM, "kraken", "user_fixable", "no", 0)),
         (["--venue", "kraken", "EService: Throttled: 17"], ("EService: Throttled", "kraken", "retryable", "no", 0)),
         (["--venue", "coinbase", "INSUFFICIENT_FUND"], ("INSUFFICIENT_FUND", "coinbase", "user_fixable", "no", 0)),
+        (["--venue", "binance", BATCH], ("-2022", "binance", "user_fixable", "maybe", 2)),
+        (["--venue", "binance", "[1, 2]"], (None, None, "retryable", "maybe", 0)),
         (["--venue", "okx", OKX_BODY], ("51149", "okx", "retryable", "maybe", 0)),
         (["--venue", "kucoin", '{"code":"400100","msg":"order not exist"}'], ("400100", "kucoin", "fatal", "no", 0)),
         (["--venue", "hyperliquid", HYPERLIQUID_BODY], (SIGNER, "hyperliquid", "fatal", "no", 0)),

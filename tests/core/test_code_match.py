@@ -31,12 +31,12 @@ CLASSIFIER = Classifier([SHOP])
 class ShopError(Exception):
     """An error of a client, with its answer."""
 
-    def __init__(self, body: Any, status: int = 400, url: str = "", text: str = "") -> None:
+    def __init__(self, body: Any, status: int | None = 400, url: str = "", text: str = "") -> None:
         super().__init__(text)
         self.body, self.status_code, self.resilience_url = body, status, url
 
 
-def failure_of(body: Any, status: int = 400, url: str = "", text: str = "") -> Failure:
+def failure_of(body: Any, status: int | None = 400, url: str = "", text: str = "") -> Failure:
     """Classify an error with this answer."""
     return CLASSIFIER.classify(ShopError(body, status, url, text))
 
@@ -105,12 +105,13 @@ def test_a_general_code_says_nothing_beside_another(body: Any, expected: tuple[A
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
+        (None, (Category.RETRYABLE, "no", "429", "likely")),
         (429, (Category.RETRYABLE, "no", "429", "proven")),
         (200, (Category.RETRYABLE, "maybe", "429", "none")),
         (502, (Category.RETRYABLE, "maybe", "502", "none")),
     ],
 )
-def test_a_code_that_is_a_status_number(status: int, expected: tuple[Any, ...]) -> None:
+def test_a_code_that_is_a_status_number(status: int | None, expected: tuple[Any, ...]) -> None:
     """It proves something under that very status, and nothing under a success. Elsewhere it is no code."""
     assert parts_of(failure_of({"code": 429, "msg": ""}, status)) == expected
 

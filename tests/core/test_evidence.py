@@ -251,6 +251,7 @@ AT = 1445412510.0
         (Shape(headers={"Retry-After": "Wed, 99 Oct 2015 07:28:00 GMT"}), None, None),
         (Shape(headers=["Retry-After"]), None, None),
         (Shape(headers={"a": 1}.items), None, None),
+        (Shape("EService: Throttled: 1659146400"), None, 1659146400.0),
         (Shape("banned until 1659146400000."), None, 1659146400.0),
         (Shape("banned until 1659146400123"), None, pytest.approx(1659146400.123)),
         (Shape("unban at: 1659146400"), None, 1659146400.0),

@@ -44,6 +44,31 @@ class Answer:
         return {"price": 1}
 
 
+class Cursor:
+    """An iterator that asks for each item."""
+
+    def __init__(self, items: int) -> None:
+        self.items = iter(range(items))
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> int:
+        for item in self.items:
+            return item
+        raise StopAsyncIteration
+
+
+class Listed(Cursor):
+    """The first page when it is awaited, and all items when it is iterated over."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+
+    def __await__(self) -> Any:
+        return Client().connect_later("page").__await__()
+
+
 class Order:
     """An object that talks by the client that it came from."""
 
@@ -71,7 +96,7 @@ class Client:
         self.parts = {"orders": Part()}
 
     def __getitem__(self, key: str) -> Any:
-        return requests.Session() if key == "session" else self.parts.get(key, key)
+        return self.parts.get(key, key)
 
     def acquire(self) -> Any:
         return _Acquired()
@@ -95,6 +120,21 @@ class Client:
 
     def each_order(self) -> Iterator[Order]:
         yield Order(self)
+
+    def cursor(self) -> Cursor:
+        return Cursor(3)
+
+    def listed(self) -> Listed:
+        return Listed()
+
+    def made_coroutine(self) -> Any:
+        return self.connect_later("x")
+
+    async def connect_later(self, text: str) -> str:
+        self.tries = getattr(self, "tries", 0) + 1
+        if self.tries < 2:
+            raise ConnectionRefusedError("down")
+        return text
 
     def row(self) -> Row:
         return Row(1)
@@ -150,8 +190,6 @@ async def use(client: Any, how: str) -> Any:
             return connection
     if how == "each_order":
         return next(client.each_order())
-    if how == "session":
-        return client["session"]
     result = getattr(client, how)()
     return await result if asyncio.iscoroutine(result) else result
 
@@ -167,7 +205,7 @@ async def use(client: Any, how: str) -> Any:
         ("each_order", "each_order hands out .*Order,"),
         ("order", "order hands out .*Order,"),
         ("orders", "orders hands out .*Order,"),
-        ("session", r"\[\.\.\.\] hands out requests.sessions.Session,"),
+        ("cursor", "cursor hands out .*Cursor,"),
     ],
 )
 def test_what_talks_is_named_once(how: str, named: str) -> None:
@@ -207,8 +245,10 @@ def test_a_part_for_a_key_is_under_the_policy() -> None:
     client = wrapped()
     assert client["orders"].ask() == 2
     assert isinstance(client["orders"], Part)
-    assert client["text"] == "text"
-    with pytest.raises(TypeError):
+    with pytest.warns(UserWarning, match="stays outside the policy: call a method instead") as seen:
+        assert [client["text"], client["text"]] == ["text", "text"]
+    assert len(seen) == 1
+    with pytest.raises(TypeError):  # and is not hidden by a warning
         client[{}]
 
 
@@ -241,3 +281,22 @@ def test_a_method_keeps_no_proxy() -> None:
         assert method() == "x"
     finally:
         gc.enable()
+
+
+def test_a_coroutine_stays_one() -> None:
+    """What a method that is not async makes can be given to `asyncio.run` and `create_task`, and is tried again."""
+
+    async def story(client: Any) -> str:
+        return str(await asyncio.create_task(client.made_coroutine()))
+
+    assert asyncio.run(wrapped().made_coroutine()) == "x"
+    assert asyncio.run(story(wrapped())) == "x"
+
+
+def test_what_can_be_awaited_and_iterated_over() -> None:
+    """Each way of use is under the policy; items are counted and never retried."""
+
+    async def story(client: Any) -> list[int]:
+        return [item async for item in client.listed()]
+
+    assert asyncio.run(story(wrapped())) == [0, 1, 2]

@@ -19,6 +19,8 @@ from resilience.integrations.aiohttp import resilience_middleware
 from resilience.integrations.httpx import AsyncResilientTransport, ResilientTransport
 from resilience.integrations.requests import ResilientAdapter
 
+TIMEOUT = 60.0  # seconds of silence that httpx allows, in place of its five: machines may be busy
+
 
 class Ask(NamedTuple):
     """One request of a test.
@@ -169,7 +171,7 @@ class HttpxClient(Sync):
         return wrap(self.plain(), "p", policies=policies, operations=operations)
 
     def plain(self) -> Any:
-        return httpx.Client(trust_env=False, follow_redirects=True)
+        return httpx.Client(trust_env=False, follow_redirects=True, timeout=TIMEOUT)
 
     def ask(self, client: Any, url: str, ask: Ask) -> Got:
         body = _pieces() if ask.body is True else ask.body
@@ -188,7 +190,7 @@ class HttpxTransport(HttpxClient):
 
     def open(self, policies: Policies, operations: Any = None) -> Any:
         transport = ResilientTransport("p", policies=policies, operations=operations)
-        return httpx.Client(transport=transport, follow_redirects=True)
+        return httpx.Client(transport=transport, follow_redirects=True, timeout=TIMEOUT)
 
 
 class Urllib3Pool(Sync):
@@ -257,7 +259,7 @@ class AsyncHttpxClient(Async):
         return wrap(self.plain(), "p", policies=policies, operations=operations)
 
     def plain(self) -> Any:
-        return httpx.AsyncClient(trust_env=False, follow_redirects=True)
+        return httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=TIMEOUT)
 
     async def ask(self, client: Any, url: str, ask: Ask) -> Got:
         body = _pieces_async() if ask.body is True else ask.body
@@ -292,7 +294,7 @@ class AsyncHttpxTransport(AsyncHttpxClient):
 
     def open(self, policies: Policies, operations: Any = None) -> Any:
         transport = AsyncResilientTransport("p", policies=policies, operations=operations)
-        return httpx.AsyncClient(transport=transport, follow_redirects=True)
+        return httpx.AsyncClient(transport=transport, follow_redirects=True, timeout=TIMEOUT)
 
 
 class AiohttpSession(Async):

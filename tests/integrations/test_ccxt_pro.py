@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 
-from resilience import NOT_FOUND, Found, Policies, current_call, failure_of, wrap
+from resilience import NOT_FOUND, CircuitOpenError, Found, Policies, QuotaExceededError, current_call, failure_of, wrap
 from resilience.integrations.ccxt.requests_sent import ATTEMPT
+from resilience.integrations.ccxt.socket_clients import _throttle
 from resilience.testing import recorded_events
 from resilience.venues import venue_ids
 from tests.integrations.socket_exchange import DIALECTS, SocketExchange
@@ -206,7 +208,7 @@ def test_a_message_that_waits_is_dropped_when_its_attempt_ends() -> None:
     async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
         plain = exchange.plain()
         await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
-        bot = wrap(plain, "p", policies=policies(attempt_timeout="100ms", retry=None))
+        bot = wrap(plain, "p", policies=policies(attempt_timeout="1s", deadline="1s", retry=None))
         client, gate = next(iter(bot.clients.values())), asyncio.Event()
 
         async def wait(_cost: float) -> None:
@@ -219,6 +221,83 @@ def test_a_message_that_waits_is_dropped_when_its_attempt_ends() -> None:
         assert (failure.executed, len(exchange.orders)) == ("no", 1)
 
         await bot.close()
+
+    run("binance", story)
+
+
+def test_ccxts_rate_limit_is_no_attempts_time() -> None:
+    """A message that waited longer than an attempt may take is sent when its turn comes, and has the whole attempt."""
+
+    async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
+        plain = exchange.plain()
+        await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
+        mine = policies(attempt_timeout="1s")
+        bot = wrap(plain, "p", policies=mine)
+        client, gate = next(iter(bot.clients.values())), asyncio.Event()
+
+        async def wait(_cost: float) -> None:
+            await gate.wait()
+
+        client.throttle, bot.enableRateLimit = functools.partial(_throttle, wait), True
+        asyncio.get_running_loop().call_later(1.3, gate.set)
+        with recorded_events(mine) as events:
+            order = await bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"})
+        await bot.close()
+        assert (order["clientOrderId"], len(exchange.orders), events) == ("mine2", 2, [])
+
+    run("binance", story)
+
+
+def test_a_message_that_waits_is_refused_when_the_policy_is_isolated() -> None:
+    """The kill switch reaches an order in ccxt's own queue: it does not leave, and its connection lives on."""
+
+    async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
+        plain = exchange.plain()
+        await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
+        mine = policies(attempt_timeout="10s")
+        bot = wrap(plain, "p", policies=mine)
+        client, gate, waits = next(iter(bot.clients.values())), asyncio.Event(), asyncio.Event()
+
+        async def wait(_cost: float) -> None:
+            waits.set()
+            await gate.wait()
+
+        client.throttle, bot.enableRateLimit = functools.partial(_throttle, wait), True
+        order = asyncio.create_task(outcome(bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"})))
+        await waits.wait()
+        mine.isolate(reason="enough")
+        gate.set()
+        error = await order
+        assert isinstance(error, CircuitOpenError)
+        assert (failure_of(error).executed, len(exchange.orders)) == ("no", 1)
+        mine.release()
+        await bot.create_order_ws(*ORDER, {"clientOrderId": "mine3"})
+        await bot.close()
+        assert len(exchange.orders) == 2
+
+    run("binance", story)
+
+
+def test_a_queue_of_ccxt_that_is_longer_than_the_call() -> None:
+    """The call ends as not executed, and not as a failure of the service: the breaker does not count it."""
+
+    async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
+        plain = exchange.plain()
+        await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
+        bot = wrap(plain, "p", policies=policies(attempt_timeout="500ms", deadline="1200ms"))
+        client, gate = next(iter(bot.clients.values())), asyncio.Event()
+
+        async def wait(_cost: float) -> None:
+            await gate.wait()
+
+        client.throttle, bot.enableRateLimit = functools.partial(_throttle, wait), True
+        error = await outcome(bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"}))
+        gate.set()
+        await asyncio.sleep(0.05)
+        await bot.close()
+        assert isinstance(error, QuotaExceededError)
+        assert "left no time to send" in str(error)
+        assert (failure_of(error).executed, failure_of(error).attempts, len(exchange.orders)) == ("no", 0, 1)
 
     run("binance", story)
 

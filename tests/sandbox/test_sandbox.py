@@ -227,10 +227,11 @@ def test_the_command(tmp_path: Any) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         access = json.loads(running.stdout.readline())
-        assert set(access) == {"rest", "ws", "key", "secret", "passphrase", "policy"}
-        assert requests.get(access["rest"] + "/api/v2/public/time", timeout=60).json()["code"] == "00000"
+        answer = requests.get(access["rest"] + "/api/v2/public/time", timeout=60).json()
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
+    assert set(access) == {"rest", "ws", "key", "secret", "passphrase", "policy", "venue", "urls"}
+    assert answer["code"] == "00000"
 
 
 def test_the_command_in_hedge_mode(send: Send) -> None:

@@ -12,7 +12,8 @@ from .attributes import ReadAttribute, get
 
 __all__ = ["RetryHint", "retry_hint"]
 
-_END = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b", re.IGNORECASE)  # Unix seconds, maybe milliseconds
+# Unix seconds, maybe milliseconds: `banned until 1659146400000`, and Kraken's `Throttled: 1659146400`.
+_END = re.compile(r"\b(?:until|unban|throttled)\D{1,20}(1\d{9})(\d{3})?\b", re.IGNORECASE)
 _FIELD = re.compile(r"""["']retry_?after["']\s*:\s*["']?(\d{1,16}(?:\.\d{1,9})?)["']?\s*[,}]""", re.IGNORECASE)
 _FIELDS = ("retryAfter", "retry_after")
 _BODY_NAMES = ("body", "payload", "error", "data")

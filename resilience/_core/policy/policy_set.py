@@ -60,6 +60,8 @@ class PolicySet:
     """The code tables that the file names, by path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+    own: tuple[str, ...] = ()
+    """The names of the policies that stand in the file itself."""
     isolated: str | None = None
     """Why the file isolates every policy; None if it does not."""
 

@@ -78,7 +78,9 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     tables = _tables(registries, top.get("codes", root), mistakes)
     isolated = _isolated(top.get("isolated"), mistakes)
     mistakes.end()
-    policy_set = PolicySet({**below.policy_set.policies, **own}, operations, file, tables, shared or (), isolated)
+    policy_set = PolicySet(
+        {**below.policy_set.policies, **own}, operations, file, tables, shared or (), tuple(own), isolated
+    )
     entries = top["operations"].value if operations else ()
     return Layer({**below.nodes, **nodes}, policy_set, tuple(entries), mistakes.hidden, tuple(old_keys))
 

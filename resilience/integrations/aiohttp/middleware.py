@@ -11,8 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..._core.call.context import current_call
 from ..._core.policy.policy import Policy
-from ..._entry.configured import policies_getter
-from ..._entry.operation_rules import OperationRules
+from ..._entry.configured import new_rules
 from ..._entry.policies import Policies
 from .._attempt_options import AttemptOptions
 from .._event_loops import check_loop
@@ -47,7 +46,7 @@ def resilience_middleware(
         >>> asyncio.run(main())
         False
     """
-    calls = CompiledCalls(TransportAdapter(), OperationRules(policy, operations, policies_getter(policies)))
+    calls = CompiledCalls(TransportAdapter(), new_rules(policy, operations, policies))
     second_tries = _SecondTries()
 
     async def resilience(request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> aiohttp.ClientResponse:

@@ -24,6 +24,7 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
+from ..._pipeline.failure_needs import load_tables
 from ..._printable import printable
 from ...config.codes.code_tables import CodeRegistry, is_known
 from ...errors import QuotaExceededError
@@ -70,6 +71,7 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     exchange_rules.__dict__ = rules.__dict__
     operations = _Operations(exchange)
     exchange_rules.check_keys(operations)
+    load_tables(operations._registry())
     wrapped = proxy_class(type(exchange))(operations, exchange_rules)
     engine, info = operations._engine, operations.resilience_operation_info("load_markets", wrapped)
     if info is not None:

@@ -45,11 +45,13 @@ class SentRequest:
         sent_at: when it was sent, monotonic seconds.
         url: where it was sent, without the query.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
+        is_throttled: a message waits for ccxt's own rate limit.
+        future: what waits for a message's answer.
     """
 
     __slots__ = (
-        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "takes_key", "text",
-        "url", "wire", "writes",
+        "api", "error", "future", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "status",
+        "takes_key", "text", "url", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -63,6 +65,8 @@ class SentRequest:
         self.takes_key = True
         self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
+        self.is_throttled = False
+        self.future: Any = None
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""

@@ -7,15 +7,20 @@ may have ended, and would have been reported as not executed: such a message is 
 from __future__ import annotations
 
 import functools
+from contextvars import ContextVar
 from typing import Any
 
 from ..._core.call.context import current_call
+from ..._drivers.asyncio_timeouts import TimeLimit
+from ..._drivers.untimed_wait import untimed_wait
 from .exchange_facts import KEY_NAMES
 from .method_names import is_read, is_watch
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, SentRequests, context_of_no_attempt, is_set_up_under_way
 
-__all__ = ["UNANSWERED", "guard_client", "sending_attempt"]
+__all__ = ["LIMIT", "UNANSWERED", "guard_client", "sending_attempt"]
 
+LIMIT: ContextVar[TimeLimit | None] = ContextVar("resilience_ccxt_limit", default=None)
+"""The time limit of the attempt whose message is sent by another task."""
 _GUARDED = "resilience_guarded"
 UNANSWERED = "resilience_unanswered"
 """An attribute of the futures that were rejected for another reason than an answer to their own request."""
@@ -46,9 +51,28 @@ async def _send(client: Any, send: Any, exchange_id: str, message: Any) -> Any:
             return None
         if not client.closed():  # else ccxt raises before anything has left
             request = REQUEST.get() or SentRequest("WS", attempt.operation)
+            if _is_isolated(request):
+                return None
             attempt.record(request, reads=is_read(attempt.operation))
             request.check_key("", None, message, KEY_NAMES.get(exchange_id))
     return await send(message)
+
+
+def _is_isolated(request: SentRequest) -> bool:
+    """Return whether the policy was isolated since the attempt began; the call that waits for an answer gets the error.
+
+    Raised here, it would be an error of the connection, and all that wait for it would get it.
+    """
+    call, future = current_call(), request.future
+    try:
+        if call is not None:
+            call.check_isolation()
+    except Exception as error:
+        if future is not None and not future.done():
+            setattr(future, UNANSWERED, True)
+            future.set_exception(error)
+        return True
+    return False
 
 
 def _connect(connect: Any, *args: Any, **kwargs: Any) -> Any:
@@ -65,5 +89,10 @@ def _reject(client: Any, reject: Any, result: Any, message_hash: Any = None) -> 
 
 async def _throttle(throttle: Any, *args: Any, **kwargs: Any) -> None:
     call = current_call()
-    if call is None or not call.has_quota:  # the two would add up
+    if call is not None and call.has_quota:  # the two would add up
+        return
+    request = REQUEST.get() or SentRequest("WS", None)
+    request.is_throttled = True
+    with untimed_wait(LIMIT.get()):  # it says nothing of the service, and is no attempt's time
         await throttle(*args, **kwargs)
+    request.is_throttled = False

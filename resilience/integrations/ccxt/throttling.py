@@ -12,7 +12,7 @@ from typing import Any
 from ..._core.call.context import current_call
 from ..._drivers.untimed_wait import untimed_wait
 
-__all__ = ["MAX_SPARE", "spare_time", "throttle_async", "throttle_sync"]
+__all__ = ["MAX_SPARE", "no_time_left", "spare_time", "throttle_async", "throttle_sync"]
 
 MAX_SPARE = 0.05  # seconds, and the share of the time left
 
@@ -36,7 +36,7 @@ def throttle_sync(original: Any) -> Callable[..., Any]:
             original.throttle(self, *args, **kwargs)
         if call is not None:
             if call.deadline == 0.0:
-                raise _no_time(self)
+                raise no_time_left(self)
             call.check_isolation()
 
     return throttle
@@ -57,14 +57,15 @@ def throttle_async(original: Any) -> Callable[..., Any]:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise _no_time(self) from None
+            raise no_time_left(self) from None
         if call is not None:
             call.check_isolation()
 
     return throttle
 
 
-def _no_time(exchange: Any) -> Exception:
+def no_time_left(exchange: Any) -> Exception:
+    """Return the error of a call whose time was over before ccxt's rate limit let it send."""
     text = f"{exchange.id} ccxt's own rate limit left no time to send"
     error: Exception = exchange._resilience.errors.rate_limit(text)
     return error

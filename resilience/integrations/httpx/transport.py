@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 
 from ..._core.policy.policy import Policy
-from ..._entry.configured import policies_getter
-from ..._entry.operation_rules import OperationRules
+from ..._entry.configured import new_rules
 from ..._entry.policies import Policies
 from .._attempt_options import AttemptOptions
 from .._event_loops import OwnLoop
@@ -57,7 +56,7 @@ class ResilientTransport(httpx.BaseTransport):
         disable_retries(self._transport)
         bound_reads(self._transport)
         adapter = TransportAdapter(self._transport, asynchronous=False)
-        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
+        self._calls = CompiledCalls(adapter, new_rules(policy, operations, policies))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
@@ -88,7 +87,7 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         disable_retries(self._transport)
         self._loop = OwnLoop()
         adapter = TransportAdapter(self._transport, asynchronous=True)
-        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
+        self._calls = CompiledCalls(adapter, new_rules(policy, operations, policies))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""

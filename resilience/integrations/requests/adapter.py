@@ -9,8 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..._core.policy.policy import Policy
-from ..._entry.configured import policies_getter
-from ..._entry.operation_rules import OperationRules
+from ..._entry.configured import new_rules
 from ..._entry.policies import Policies
 from .._attempt_options import AttemptOptions
 from .._http_calls import CompiledCalls
@@ -60,9 +59,7 @@ class ResilientAdapter(HTTPAdapter):
         disable_retries(self)
         guard_connections(self)
         # The method of the base class, since `self.send` is the one under the policy.
-        self._calls = CompiledCalls(
-            TransportAdapter(super().send), OperationRules(policy, operations, policies_getter(policies))
-        )
+        self._calls = CompiledCalls(TransportAdapter(super().send), new_rules(policy, operations, policies))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a prepared request under the policy; arguments as for `HTTPAdapter.send`.

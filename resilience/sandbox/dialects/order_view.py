@@ -9,7 +9,7 @@ from ..exchange.order_rules import PRICES
 from ..exchange.order_store import Market, Order
 from ..rest.endpoint import RequestContext
 
-__all__ = ["OrderView", "find_order", "list_orders", "remembers", "view"]
+__all__ = ["OrderView", "find_order", "given_id", "list_orders", "remembers", "view"]
 
 
 class OrderView(NamedTuple):
@@ -56,6 +56,12 @@ def remembers(order: Order, now: float, scale: float, *, unfilled: float, ended:
     if order.status == "live":
         return True
     return now - order.status_since <= scale * (unfilled if order.status == "cancelled" else ended)
+
+
+def given_id(order: Order) -> str:
+    """Return the client id that an order was given; empty if it has only the one that the exchange made up."""
+    made_up = order.params.get("clientOid") is None and not order.foreign
+    return "" if made_up else order.client_id
 
 
 def find_order(context: RequestContext, market: Market, order_id: str, client_id: str) -> Order | None:

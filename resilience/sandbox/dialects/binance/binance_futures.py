@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...exchange.order_rules import positive_number
+from ...exchange.order_rules import clean_params, positive_number
 from ...exchange.order_store import Market, Order, RefusedError
 from ...rest.endpoint import Endpoint, HttpRequest, RequestContext
 from ..order_view import remembers, view
@@ -144,7 +144,7 @@ def _each(call: Callable[[Any], Any], items: list[Any]) -> list[Any]:
 
 def _batch(context: RequestContext) -> Any:
     items = _list_of(context.params, "batchOrders", _MAX_PLACED)
-    return _each(lambda one: _place_order(context, one if isinstance(one, dict) else {}), items)
+    return _each(lambda one: _place_order(context, clean_params(one) if isinstance(one, dict) else {}), items)
 
 
 def _cancel_batch(context: RequestContext) -> Any:

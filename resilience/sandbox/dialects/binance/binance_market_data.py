@@ -10,6 +10,7 @@ from ...exchange.order_rules import BALANCE, MIN_ORDER_USDT, PRICES
 from ...exchange.order_store import RefusedError
 from ...rest.endpoint import Endpoint, RequestContext
 from .binance_answers import format_reply
+from .binance_conditional import TYPES as CONDITIONAL_TYPES
 
 __all__ = ["ROUTES"]
 
@@ -67,7 +68,7 @@ def _futures_symbols(context: RequestContext) -> Any:
             "quantityPrecision": 4,
             "underlyingType": "COIN",
             "filters": _filters("0.0001"),
-            "orderTypes": ["LIMIT", "MARKET"],
+            "orderTypes": ["LIMIT", "MARKET", *CONDITIONAL_TYPES],
             "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
         }
         for symbol in PRICES

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from ...rest.answers import Reply
 from ...rest.rest_dialect import RestDialect
-from . import binance_futures, binance_market_data, binance_spot
+from . import binance_conditional, binance_futures, binance_market_data, binance_spot
 from .binance_admission import BinanceAdmission
 from .binance_answers import format_reply
 
@@ -38,8 +38,13 @@ def _large_body(now: float) -> Reply:
 
 BINANCE = RestDialect(
     name="binance",
-    routes={**binance_market_data.ROUTES, **binance_spot.ROUTES, **binance_futures.ROUTES},
-    markets={"spot": binance_spot.MARKET, "swap": binance_futures.MARKET},
+    routes={
+        **binance_market_data.ROUTES,
+        **binance_spot.ROUTES,
+        **binance_futures.ROUTES,
+        **binance_conditional.ROUTES,
+    },
+    markets={"spot": binance_spot.MARKET, "swap": binance_futures.MARKET, "conditional": binance_conditional.MARKET},
     admission=BinanceAdmission,
     unknown_path=_unknown_path,
     large_body=_large_body,

@@ -8,8 +8,8 @@ from typing import Any
 from ...rest.endpoint import Endpoint, RequestContext
 from ..order_view import OrderView, remembers, view
 from .bybit_answers import format_reply, refused
-from .bybit_orders import market_of, named_id_of
 from .bybit_rows import execution_row, order_row
+from .bybit_writes import market_of, named_id_of
 
 __all__ = ["ROUTES"]
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from ...rest.answers import Reply
 from ...rest.rest_dialect import RestDialect
-from . import bybit_market_data, bybit_orders, bybit_queries
+from . import bybit_market_data, bybit_queries, bybit_writes
 from .bybit_admission import BybitAdmission
 from .bybit_answers import format_reply, refused
 
@@ -42,8 +42,8 @@ def _large_body(now: float) -> Reply:
 
 BYBIT = RestDialect(
     name="bybit",
-    routes={**bybit_market_data.ROUTES, **bybit_orders.ROUTES, **bybit_queries.ROUTES},
-    markets={"spot": bybit_orders.MARKETS["spot"], "swap": bybit_orders.MARKETS["linear"]},
+    routes={**bybit_market_data.ROUTES, **bybit_writes.ROUTES, **bybit_queries.ROUTES},
+    markets={"spot": bybit_writes.MARKETS["spot"], "swap": bybit_writes.MARKETS["linear"]},
     admission=BybitAdmission,
     unknown_path=_unknown_path,
     large_body=_large_body,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ..order_view import OrderView
+from ..order_view import OrderView, given_id
 
 __all__ = ["execution_row", "order_row"]
 
@@ -28,7 +28,7 @@ def order_row(view: OrderView) -> dict[str, Any]:
     force = "ioc" if params["orderType"] == "market" else params.get("force", "gtc")
     return {
         "orderId": view.order.order_id,
-        "orderLinkId": view.order.client_id,
+        "orderLinkId": given_id(view.order),
         "symbol": params["symbol"],
         "side": params["side"].capitalize(),
         "orderType": params["orderType"].capitalize(),
@@ -62,7 +62,7 @@ def execution_row(view: OrderView) -> dict[str, Any]:
     return {
         "execId": f"{view.order.order_id}-1",
         "orderId": view.order.order_id,
-        "orderLinkId": view.order.client_id,
+        "orderLinkId": given_id(view.order),
         "symbol": params["symbol"],
         "side": params["side"].capitalize(),
         "orderType": params["orderType"].capitalize(),

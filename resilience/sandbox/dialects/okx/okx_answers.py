@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ...exchange.order_store import RefusedError
@@ -40,10 +41,9 @@ def refused(code: str, message: str, status: int = 200) -> RefusedError:
     return RefusedError(code, message, status)
 
 
-def item(order_id: str, client_id: str, now: float, code: str = "0", message: str = "") -> dict[str, str]:
-    """Return the item of one order in the answer to a write."""
-    ids = {"ordId": order_id, "clOrdId": client_id, "tag": "", "ts": str(int(now * 1000))}
-    return {**ids, "sCode": code, "sMsg": message, "subCode": ""}
+def item(ids: Mapping[str, str], now: float, code: str = "0", message: str = "") -> dict[str, str]:
+    """Return the item of one order in the answer to a write; `ids` are its order id and its client id."""
+    return {**ids, "tag": "", "ts": str(int(now * 1000)), "sCode": code, "sMsg": message, "subCode": ""}
 
 
 def format_reply(code: str | int, message: str, data: Any, _now: float, status: int = 200) -> Reply:

@@ -6,7 +6,7 @@ from ...exchange.order_rules import PRICES
 
 __all__ = ["INSTRUMENTS", "SWAP_UNITS"]
 
-SWAP_UNITS = {**dict.fromkeys(PRICES, "1"), "BTCUSDT": "0.01", "ETHUSDT": "0.1"}
+SWAP_UNITS = {symbol: {"BTCUSDT": "0.01", "ETHUSDT": "0.1"}.get(symbol, "1") for symbol in PRICES}
 """Base coins in one contract."""
 INSTRUMENTS = {
     f"{symbol.removesuffix('USDT')}-USDT{end}": (kind, symbol)

@@ -10,8 +10,9 @@ from ...rest.endpoint import Endpoint, RequestContext
 from ..order_view import OrderView, list_orders, remembers, view
 from .okx_answers import format_reply, refused
 from .okx_instruments import INSTRUMENTS
-from .okx_orders import MARKET, find_named, named_id_of
+from .okx_requests import named_id_of
 from .okx_rows import fill_row, order_row
+from .okx_writes import MARKET, find_named
 
 __all__ = ["ROUTES"]
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from ...rest.answers import Reply
 from ...rest.rest_dialect import RestDialect
-from . import okx_market_data, okx_orders, okx_queries
+from . import okx_conditional, okx_market_data, okx_queries, okx_writes
 from .okx_admission import OkxAdmission
 from .okx_answers import format_reply, refused
 
@@ -44,8 +44,8 @@ def _large_body(now: float) -> Reply:
 
 OKX = RestDialect(
     name="okx",
-    routes={**okx_market_data.ROUTES, **okx_orders.ROUTES, **okx_queries.ROUTES},
-    markets={"spot": okx_orders.MARKET, "swap": okx_orders.MARKET},
+    routes={**okx_market_data.ROUTES, **okx_writes.ROUTES, **okx_queries.ROUTES, **okx_conditional.ROUTES},
+    markets={"spot": okx_writes.MARKET, "swap": okx_writes.MARKET, "conditional": okx_conditional.MARKET},
     admission=OkxAdmission,
     unknown_path=_unknown_path,
     large_body=_large_body,

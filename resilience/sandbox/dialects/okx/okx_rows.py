@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..order_view import OrderView
+from ..order_view import OrderView, given_id
 
 __all__ = ["fill_row", "order_row"]
 
@@ -52,7 +52,7 @@ def _names(view: OrderView) -> dict[str, str]:
         "instType": "SWAP" if "unit" in params else "SPOT",
         "instId": params.get("instId", default),
         "ordId": view.order.order_id,
-        "clOrdId": view.order.client_id,
+        "clOrdId": given_id(view.order),
     }
 
 

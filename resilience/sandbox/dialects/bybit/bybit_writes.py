@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from ...exchange.order_rules import PRICES, positive_number
+from ...exchange.order_rules import PRICES, clean_params, positive_number
 from ...exchange.order_store import Market, Order, RefusedError
 from ...rest.endpoint import Endpoint, HttpRequest, RequestContext
-from ..order_view import find_order, list_orders
+from ..order_view import find_order, given_id, list_orders
 from ..translation import translated
 from .bybit_answers import FAULTS, LINEAR_REFUSALS, SPOT_REFUSALS, BatchResult, format_reply, refused
 
@@ -42,7 +42,7 @@ def _items(request: HttpRequest) -> list[Mapping[str, Any]]:
     orders = request.params.get("request", [request.params])
     category = request.params.get("category")
     rows = orders if isinstance(orders, list) else []
-    return [{**one, "category": category} if isinstance(one, dict) else {} for one in rows]
+    return [clean_params({**one, "category": category}) if isinstance(one, dict) else {} for one in rows]
 
 
 def market_of(params: Mapping[str, Any]) -> Market:
@@ -147,7 +147,7 @@ def _amend(context: RequestContext, params: Mapping[str, Any]) -> Order:
 
 
 def _ids(order: Order) -> dict[str, str]:
-    return {"orderId": order.order_id, "orderLinkId": order.client_id}
+    return {"orderId": order.order_id, "orderLinkId": given_id(order)}
 
 
 def _write(write: Write, context: RequestContext, params: Mapping[str, Any]) -> Order:
@@ -157,7 +157,7 @@ def _write(write: Write, context: RequestContext, params: Mapping[str, Any]) -> 
 
 def _single(write: Write, context: RequestContext) -> Any:
     try:
-        return _ids(_write(write, context, context.params))
+        return _ids(_write(write, context, clean_params(context.params)))
     except RefusedError as error:
         # The store's refusals, such as that of a duplicate id, have another status than Bybit's.
         raise RefusedError(error.code, error.message, 200) from None
@@ -165,8 +165,7 @@ def _single(write: Write, context: RequestContext) -> Any:
 
 def _batch(write: Write, context: RequestContext) -> BatchResult:
     """Write several orders; the answer is a success even when all of them fail."""
-    items = _items(context.request)
-    market = market_of(context.params)
+    items, market = _items(context.request), market_of(context.params)
     if not 0 < len(items) <= _MAX_ITEMS[market.name]:
         raise refused(10001, "params error: the number of orders is invalid")
     result = BatchResult([], [])
@@ -185,7 +184,8 @@ def _batch(write: Write, context: RequestContext) -> BatchResult:
 
 
 def _cancel_all(context: RequestContext) -> Any:
-    market, symbol = market_of(context.params), context.params.get("symbol")
+    params = clean_params(context.params)
+    market, symbol = market_of(params), params.get("symbol")
     live = [one.order for one in list_orders(context, market, symbol, "live")]
     for order in live:
         context.exchange.orders.cancel(order, context.now)
