@@ -337,14 +337,16 @@ def test_a_write_of_an_earlier_process(bots: Any, api: Any, tmp_path: Path, hour
     venue = Okx(api)
     script(venue, "drop")
     api.on("/api/v5/public/time", "drop")
-    outbox = Outbox(tmp_path / "orders.db")
-    bot = wrap(bots.at(api.rest, "okx"), "short", policies=policies(deadline="2s", attempt_timeout="1s"), outbox=outbox)
-    with pytest.raises(ccxt.NetworkError):
-        bots.call(bot.create_order, SPOT, *ORDER)
-    api.on("/api/v5/public/time", {"code": "0", "data": [{"ts": str(ms() + hours * 3_600_000)}]})
-    resume = outbox.aresume if bots.asynchronous else outbox.resume
-    settled = bots.call(resume, bot)
-    assert [(one.key, one.outcome) for one in settled] == [("mine", outcome)]
+    with Outbox(tmp_path / "orders.db") as outbox:
+        bot = wrap(
+            bots.at(api.rest, "okx"), "short", policies=policies(deadline="2s", attempt_timeout="1s"), outbox=outbox
+        )
+        with pytest.raises(ccxt.NetworkError):
+            bots.call(bot.create_order, SPOT, *ORDER)
+        api.on("/api/v5/public/time", {"code": "0", "data": [{"ts": str(ms() + hours * 3_600_000)}]})
+        resume = outbox.aresume if bots.asynchronous else outbox.resume
+        settled = bots.call(resume, bot)
+        assert [(one.key, one.outcome) for one in settled] == [("mine", outcome)]
     assert placements(venue) == ["mine"]
 
 
