@@ -13,8 +13,10 @@ def compile_here() -> None:
     """Write the compiled files beside the YAML files."""
     sys.path.insert(0, str(ROOT))
     from resilience.config.schema.compiled_source import compile_shipped
+    from resilience.venues.compiled_venues import compile_venues
 
     compile_shipped(ROOT / "policies" / "compiled")
+    compile_venues(ROOT / "policies" / "compiled")
 
 
 if __name__ == "__main__":

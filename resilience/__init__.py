@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from ._validator import provide_validator
+from ._core.policy.validator import provide_validator
 
 if TYPE_CHECKING:
     from ._core.call.context import current_call

@@ -94,11 +94,13 @@ class ScriptedApi:
     """An HTTP server on loopback that answers as a test says and records each request.
 
     An answer is a mapping (JSON), `(status, body)`, or one of `drop` (the connection is closed) and `hang` (no
-    answer before the end of the test). The last answer of a path is repeated; an unknown path is a 404.
+    answer before the end of the test), or a function that returns one of these for what was sent. The last answer of a
+    path is repeated; an unknown path is a 404.
     """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         self._answers: dict[str, list[Any]] = {}
         self._over = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -132,9 +134,11 @@ class ScriptedApi:
                 path, _, query = self.path.partition("?")
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 sent = json.loads(body) if body.startswith(("{", "[")) else dict(parse_qsl(body or query))
+                api.headers.append({name.lower(): value for name, value in self.headers.items()})
                 api.seen.append((self.command, path, sent))
                 answers = api._answers.get(path, [(404, "not found")])
-                self._answer(answers.pop(0) if len(answers) > 1 else answers[0])
+                answer = answers.pop(0) if len(answers) > 1 else answers[0]
+                self._answer(answer(sent) if callable(answer) else answer)
 
             do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  # the base class's names
 

@@ -45,6 +45,7 @@ INPUTS = {
     "streams": {"resilience._core.call.operation_info": "the operation that a connection attempt belongs to"},
     "telemetry": {"resilience._core.base.events": "the events that a listener gets"},
     "testing": {"resilience._core.base.events": "the events that the assertions get"},
+    "venues": {"resilience._core.call.lookup_answer": "what a lookup raises where an answer says nothing"},
 }
 """Modules beside those of the mirrored package, and what they give to the tests of a folder as its input."""
 FOREIGN = {"_replace": "namedtuple", "_exit": "os", "_content": "requests", "_get_conn": "urllib3"}

@@ -15,12 +15,12 @@ from typing import Any, Literal
 from .._core.call.context import current_call
 from .._core.classify.code_and_status import code_of
 from .._core.stages.fence import Fence
-from ..integrations.ccxt.exchange_support import WrappedExchange
+from ..integrations.ccxt.exchange_support import ExchangeSupport, WrappedExchange
 from ..integrations.ccxt.method_names import MethodInfo
+from ..venues.server_clock import ServerClock
 from .ccxt_account_type import bitget_rule, methods
 from .ccxt_lookup import CCXT_OPERATIONS, ccxt_reconciler
 from .operations import BY_PATH
-from .server_clock import ServerClock
 
 __all__ = ["BitgetExchangeSupport", "exchange_support", "methods"]
 
@@ -32,7 +32,7 @@ _WITHOUT_KEY = ("modify-plan-order", "modify-tpsl-order")
 """Amendments of trigger orders: Bitget accepts no new client id in them."""
 
 
-class BitgetExchangeSupport:
+class BitgetExchangeSupport(ExchangeSupport):
     """What is known of Bitget, for one exchange of ccxt. Safe across threads and tasks."""
 
     reads_by_get = True

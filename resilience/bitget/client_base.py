@@ -20,13 +20,13 @@ from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
 from ..telemetry.concealment import SecretText, clear_credentials
 from ..telemetry.redaction import REDACTED
+from ..venues.server_clock import ServerClock
 from .client_ids import check_key
 from .confirmation import find_problem
 from .envelope import read_envelope
 from .errors import BitgetApiError
 from .operations import BY_PATH, TIME
 from .policy_view import PolicyView
-from .server_clock import ServerClock
 from .signing import SECRET_HEADERS, Signer, sorted_query
 from .stamp_errors import is_stamp_error, needs_time_query, server_time_of
 from .undefined_parameters import drop_undefined

@@ -28,6 +28,7 @@ from ..errors import DeadlineExceededError
 from ..integrations._order_lanes import lane_of
 from ..streams.session.dialect import Message, MessageKind
 from ..streams.session.request import NotSentError
+from ..venues.server_clock import ServerClock
 from .client_ids import check_client_id
 from .confirmation import find_problem
 from .dialect import BitgetDialect
@@ -35,7 +36,6 @@ from .errors import BitgetSocketError
 from .listed_orders import LISTED_FOR
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup_async
 from .operations import OPERATIONS, Operation, with_order_result
-from .server_clock import ServerClock
 from .socket_lookups import by_market, cancel_lookup, order_lookup
 from .stamp_errors import is_stamp_code
 from .undefined_parameters import drop_undefined

@@ -20,10 +20,10 @@ from ..streams.session.dialect import Arg
 from ..streams.session.stream_failure import Gap
 from ..streams.venue import StreamVenue
 from ..telemetry.concealment import SecretText
+from ..venues.server_clock import ServerClock
 from .backfill import Backfill
 from .dialect import BitgetDialect
 from .order_reports import reporting
-from .server_clock import ServerClock
 from .signing import Signer
 from .socket_orders import SocketOrders, call_rest
 from .websocket_blocking import BlockingWebsocketClient

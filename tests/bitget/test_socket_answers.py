@@ -11,10 +11,10 @@ from resilience import Pipeline, Policy, failure_of
 from resilience._core.call.operation_info import OperationInfo
 from resilience.bitget.dialect_v2 import DialectV2
 from resilience.bitget.dialect_v3 import DialectV3
-from resilience.bitget.server_clock import ServerClock
 from resilience.bitget.socket_orders import SocketOrders
 from resilience.streams.session.dialect import Message, MessageKind
 from resilience.testing import FakeClock
+from resilience.venues.server_clock import ServerClock
 from tests.bitget.listening import run
 
 SPOT = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}

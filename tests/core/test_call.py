@@ -12,6 +12,7 @@ from resilience._core.call.idempotency_key import KeySlot
 from resilience._core.call.lookup_answer import InconclusiveLookupError
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.steps import FailedCall
+from resilience._core.stages.fence import Fence
 from resilience.testing import FakeClock
 
 LATE = 5.0
@@ -300,9 +301,35 @@ def test_a_report_that_nobody_keeps() -> None:
         call = current_call()
         assert call is not None
         call.report_key_missing()
+        call.report_fence(Fence())
         return "placed"
 
     assert Pipeline(Policy(), clock=FakeClock()).compile(place)() == "placed"
+
+
+def test_a_request_that_says_its_bounds() -> None:
+    """The fence is that of the finished request: after W + P + L "not found" is believed, and the write sent again."""
+    clock = FakeClock(wall=1000.0)
+    sent: list[float] = []
+
+    def place(*, key: str) -> str:
+        call = current_call()
+        assert call is not None
+        call.stamp(clock.time())
+        call.report_fence(Fence(5.0, 1.0, 1.0))
+        sent.append(clock.time())
+        if len(sent) == 1:
+            raise ConnectionResetError("gone")
+        return "placed"
+
+    info = OperationInfo(
+        operation="place", key="key", reconcile=lambda call: NOT_FOUND(server_time=clock.time()), signs=True
+    )
+    assert (
+        Pipeline(Policy(deadline=90.0, retry={"max_attempts": 2}), clock=clock).compile(place, info)(key="k")
+        == "placed"
+    )
+    assert sent[1] - sent[0] == pytest.approx(7.0, abs=0.1)
 
 
 def test_a_function_without_a_signature() -> None:

@@ -14,7 +14,7 @@ from resilience._core.policy.policy_set import OperationSettings, PolicySet
 from resilience._core.policy.section import Section, about, hints, section_name, unchecked
 from resilience._core.policy.sections import NO_VALUE, AdmissionSettings, FallbackSettings, LaneSettings, QuotaSettings
 from resilience._core.policy.units import Spec
-from resilience._validator import validator
+from resilience._core.policy.validator import validator
 
 SETTINGS = """
     Operation.match = ...

@@ -247,3 +247,22 @@ def test_answers_are_frozen_and_compared_by_value() -> None:
     for answer, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
         with pytest.raises(AttributeError):
             setattr(answer, name, 1)
+
+
+def test_a_request_says_its_own_bounds() -> None:
+    """The window of the finished request counts, shorter or longer than the operation's."""
+    short, long = new_uncertain_write(), new_uncertain_write()
+    short.attempt_opened(sent=100.0, stamp=AT, answered_at=None, fence=Fence(5.0, 3.0, 2.0))
+    assert short.judge(NOT_FOUND(AT + 10.0), sent=110.0, now=110.0) is LookupVerdict.AGAIN
+    assert short.judge(NOT_FOUND(AT + 10.1), sent=110.0, now=110.1) is LookupVerdict.CLEAR
+    long.attempt_opened(sent=100.0, stamp=AT, answered_at=None, fence=Fence(60.0, 3.0, 2.0))
+    assert long.judge(NOT_FOUND(AT + 65.0), sent=165.0, now=165.0) is LookupVerdict.AGAIN
+    assert long.judge(NOT_FOUND(AT + 65.1), sent=165.0, now=165.1) is LookupVerdict.CLEAR
+
+
+def test_an_answer_says_how_long_it_is_proof() -> None:
+    """The server may have forgotten an older order."""
+    fresh, old = attempt_opened(), attempt_opened()
+    missing = NotFound(AT + 40.0, retention=7200.0)
+    assert fresh.judge(missing, sent=140.0, now=140.0, age=7200.0) is LookupVerdict.CLEAR
+    assert old.judge(missing, sent=140.0, now=140.0, age=7200.1) is LookupVerdict.FORGOTTEN

@@ -203,7 +203,7 @@ def test_unchecked_settings_are_equal_to_checked_ones() -> None:
 
 def test_defaults_need_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings with their defaults are made without it; any other value is read by it."""
-    monkeypatch.setattr("resilience._validator._provided", [])
+    monkeypatch.setattr("resilience._core.policy.validator._provided", [])
     assert Whole() == Whole(parts=(), perhaps=None, part=Part())
     assert Policy() == Policy(name="default", codes=("http",))
     with pytest.raises(IndexError):

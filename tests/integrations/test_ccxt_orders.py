@@ -185,7 +185,7 @@ def sync_or_async(bots: Any, function: Callable[..., Any]) -> Callable[..., Any]
 def test_an_exchange_without_support(bots: Any, api: Any) -> None:
     """Its orders have the caller's key or none, and an uncertain one is not sent again."""
     api.on("/order", "drop")
-    bot = wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
+    bot = wrap(bots.plain(api, "binanceus"), "ccxt", policies=Policies.builtin())
     with pytest.raises(ccxt.NetworkError) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     failure = failure_of(caught.value)
@@ -209,7 +209,7 @@ def test_a_custom_reconciler(bots: Any, api: Any) -> None:
     policies = Policies.from_mapping(
         {"policies": {"mine": {"extends": "ccxt", "reconcile": {"early_checks": 9, "wait": "1ms", "fence": "1ms"}}}}
     )
-    bot = wrap(bots.plain(api, "binance"), "mine", operations={"create_order": rule}, policies=policies)
+    bot = wrap(bots.plain(api, "binanceus"), "mine", operations={"create_order": rule}, policies=policies)
     order = bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     assert order["id"] == "7"
     assert set(calls) == {"mine"}

@@ -87,7 +87,7 @@ def test_a_read_after_the_order_that_fails(bots: Any) -> None:
         return (200, {"orderId": 7, "symbol": "BTCUSDT"}) if seen.method == "POST" else (404, "{}")
 
     with RawServer(reply) as server:
-        plain = bots.at(server.url, "binance")
+        plain = bots.at(server.url, "binanceus")
         create = plain.create_order
 
         def create_order(self: Any, *args: Any) -> Any:

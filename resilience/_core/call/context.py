@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import Clock
 from ..base.deprecation import warn_safely
+from ..stages.fence import Fence
 from .send_log import SendLog
 
 __all__ = ["CONTEXT", "CallContext", "CurrentCall", "clean_context", "current_call", "inherited"]
@@ -140,6 +141,16 @@ class CurrentCall:
         """Report that the finished request of this attempt does not carry the key: nothing can be looked up by it."""
         if self._context.stamps is not None:
             self._context.stamps.key_missing = True
+
+    def report_key_unused(self) -> None:
+        """Report that the request of this attempt takes no key, because it changes something that is there already."""
+        if self._context.stamps is not None:
+            self._context.stamps.key_unused = True
+
+    def report_fence(self, fence: Fence) -> None:
+        """Report the bounds W, P and L of the request that is about to be sent, as its finished form says them."""
+        if self._context.stamps is not None:
+            self._context.stamps.fence = fence
 
     def check_isolation(self) -> None:
         """Raise if the policy was isolated since the attempt began; a client asks just before its first byte.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ..classify.error_chain import is_program_error
@@ -42,9 +43,15 @@ class NotFound:
     """The server does not know the key at `server_time` (Unix seconds, its own clock), or at an unknown time.
 
     Use the instance `NOT_FOUND`, or `NOT_FOUND(server_time=…)` where the answer has the time.
+
+    Attributes:
+        server_time: the server's time of this answer, Unix seconds, or None.
+        retention: for how many seconds after the first stamp such an answer says anything; the server may have
+            forgotten an older order.
     """
 
     server_time: float | None = None
+    retention: float = inf
 
     def __call__(self, server_time: float | None = None) -> NotFound:
         """Return the same answer with the server's time of it."""

@@ -10,7 +10,7 @@ from ..policy.sections import ReconcileSettings
 from ..stages.fence import Fence
 from .send_log import SendLog
 
-__all__ = ["OperationInfo", "fence_of"]
+__all__ = ["OperationInfo", "fence_of", "fence_of_request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,21 @@ def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:
     # `stamp_window` is set where the exchange is a stand-in with a short window; a real one has its own bound.
     bounds = info.fence or Fence()
     window = rules.stamp_window if info.signs and not info.sends_window else rules.window
+    return _with_rules(rules, bounds, bounds.window if window is None else window)
+
+
+def fence_of_request(rules: ReconcileSettings, reported: Fence) -> Fence:
+    """Return the bounds of a request that says its own window, with those of the policy where it sets some.
+
+    The window in a finished request is the one that counts, unless the exchange is a stand-in with a shorter one.
+    """
+    window = reported.window if rules.stamp_window is None else min(reported.window, rules.stamp_window)
+    return _with_rules(rules, reported, window)
+
+
+def _with_rules(rules: ReconcileSettings, bounds: Fence, window: float) -> Fence:
     return Fence(
-        window=bounds.window if window is None else window,
+        window=window,
         processing=bounds.processing if rules.processing is None else rules.processing,
         lag=bounds.lag if rules.lag is None else rules.lag,
         retention=bounds.retention if rules.retention is None else rules.retention,

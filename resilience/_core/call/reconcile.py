@@ -110,7 +110,13 @@ class UncertainWrite:
         return self._fence.whole if self._rules.fence is None else self._rules.fence
 
     def attempt_opened(
-        self, *, sent: float, stamp: float | None, answered_at: float | None, is_likely_refused: bool = False
+        self,
+        *,
+        sent: float,
+        stamp: float | None,
+        answered_at: float | None,
+        is_likely_refused: bool = False,
+        fence: Fence | None = None,
     ) -> None:
         """Record an attempt that may have been executed.
 
@@ -121,7 +127,10 @@ class UncertainWrite:
                 W is not part of the fence.
             is_likely_refused: an answer says that it was refused, by the word of HTTP or of an error's class alone. It
                 came at `sent` at the latest, so W is not part of the fence either.
+            fence: the bounds of this very request, where its finished form says them.
         """
+        if fence is not None:
+            self._fence = fence
         fence = self._fence
         late = fence.processing + fence.lag
         signed_at = self._first_stamp if stamp is None else stamp
@@ -178,7 +187,7 @@ class UncertainWrite:
         is_past = all(attempt.is_past(server_time, sent) for attempt in self._open)
         if not is_past:
             return LookupVerdict.AGAIN
-        if age > self._fence.retention:
+        if age > min(self._fence.retention, answer.retention):
             return LookupVerdict.FORGOTTEN
         self._open.clear()
         return LookupVerdict.CLEAR

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..stages.fence import Fence
+
 __all__ = ["SendLog"]
 
 
@@ -12,10 +14,14 @@ class SendLog(list[float]):
 
     Attributes:
         key_missing: the finished request of an attempt did not carry the key.
+        key_unused: the request of an attempt changes something that is there already, and takes no key: it is looked up
+            without one.
+        fence: the API's bounds for the last request that was sent; None where nothing says them but the operation.
     """
 
-    __slots__ = ("key_missing",)
+    __slots__ = ("fence", "key_missing", "key_unused")
 
     def __init__(self) -> None:
         super().__init__()
-        self.key_missing = False
+        self.key_missing = self.key_unused = False
+        self.fence: Fence | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..classify.failure import Failure
+from .operation_info import fence_of_request
 from .plan import Plan
 from .reconcile import UncertainWrite
 from .send_log import SendLog
@@ -85,6 +86,8 @@ class SentAttempts:
         # Nothing can be looked up by a key that was not sent, and a remedy must not name it.
         if self.stamps is not None and self.stamps.key_missing:
             self.key_missing, self._call.key = True, None
+        elif self.stamps is not None and self.stamps.key_unused:
+            self._call.key = None
 
     def _open(self, stamp: float | None, now: float, failure: Failure, *, is_likely_refused: bool) -> None:
         """Record that the last attempt has to be looked up, if that is possible."""
@@ -95,8 +98,13 @@ class SentAttempts:
         if self.uncertain_write is None:
             began = None if plan.info.resumed else self._started
             self.uncertain_write = UncertainWrite(plan.rules, plan.fence, sent_at, began)
+        reported = None if self.stamps is None else self.stamps.fence
         self.uncertain_write.attempt_opened(
-            sent=now, stamp=stamp, answered_at=failure.answered_at, is_likely_refused=is_likely_refused
+            sent=now,
+            stamp=stamp,
+            answered_at=failure.answered_at,
+            is_likely_refused=is_likely_refused,
+            fence=None if reported is None else fence_of_request(plan.rules, reported),
         )
 
     def _first_stamp(self) -> float:

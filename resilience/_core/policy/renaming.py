@@ -7,11 +7,11 @@ from dataclasses import MISSING, fields
 from functools import wraps
 from typing import Any, TypeVar
 
-from ..._validator import validator
 from ...errors import PolicyError, Problem
 from ..base.deprecation import warn, warn_safely
 from .old_spellings import OldSpelling
 from .section import Section, section_name
+from .validator import validator
 
 __all__ = ["renamed", "renewed"]
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, ClassVar, TypeVar, get_origin, get_type_hints
 
-from ..._validator import validator
 from ...errors import PolicyError, Problem
 from .contradictions import Contradiction, Rule, own_contradictions
 from .old_spellings import OldSpelling
+from .validator import validator
 
 __all__ = ["Section", "about", "changed", "contradictions", "hints", "section_name", "unchecked"]
 

@@ -1,4 +1,4 @@
-"""Prints the JSON schema of policy files, code tables or snapshots.
+"""Prints the JSON schema of policy files, code tables, venues or snapshots.
 
 The schema is of draft 2020-12. Saved beside a policy file as policy.schema.json, it gives completion and checks in an
 editor that reads the line '# yaml-language-server: $schema=policy.schema.json'.
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     content = parser.add_mutually_exclusive_group()
     content.add_argument("--codes", action="store_true", help="print the schema of code tables instead")
     content.add_argument("--snapshot", action="store_true", help="print the schema of snapshots instead")
+    content.add_argument("--venues", action="store_true", help="print the schema of venues' files instead")
     content.add_argument("--markdown", action="store_true", help="print the keys of policy files as Markdown tables")
     content.add_argument("--json", action="store_true", help="print JSON, which is the default")
 
@@ -36,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
         from ...config.schema.snapshot_schema import snapshot_schema
 
         print(as_text(snapshot_schema()), end="")
+    elif args.venues:
+        from ...venues.venue_schema import venue_schema
+
+        print(as_text(venue_schema()), end="")
     else:
         print(as_text(policy_schema()), end="")
     return 0

@@ -16,13 +16,15 @@ from ..codes.code_tables import read_shipped, shipped_names
 from ..loading.compiled_files import BUILT_IN, POLICIES, checksums
 from ..loading.policy_file import builtin_layer
 
-__all__ = ["compile_shipped"]
+__all__ = ["compile_shipped", "write_compiled"]
 
 
 def compile_shipped(folder: Path) -> None:
     """Write the compiled forms of all shipped files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder, POLICIES, tuple(f"{name}.yaml" for name in BUILT_IN), dict(builtin_layer().policy_set.policies))
+    write_compiled(
+        folder, POLICIES, tuple(f"{name}.yaml" for name in BUILT_IN), dict(builtin_layer().policy_set.policies)
+    )
     for name in sorted(shipped_names()):
         source = f"codes/{name}.yaml"
         table = read_shipped(name)
@@ -30,10 +32,18 @@ def compile_shipped(folder: Path) -> None:
             "rules": tuple(table), "envelope": table.envelope, "texts": table.texts, "sources": table.sources,
             "prefixes": table.prefixes, "references": table.references,
         }  # fmt: skip
-        _write(folder, name, (source,), content)
+        write_compiled(folder, name, (source,), content)
 
 
-def _write(folder: Path, name: str, sources: tuple[str, ...], content: Any) -> None:
+def write_compiled(folder: Path, name: str, sources: tuple[str, ...], content: Any) -> None:
+    """Write the compiled form of shipped files into a folder.
+
+    Args:
+        folder: it exists.
+        name: the name of the compiled form.
+        sources: the YAML files, as `shipped` takes them.
+        content: what they contain.
+    """
     source = _Source()
     returned = source.expression(content)
     imports = "".join(f"from {home} import {kind}\n" for home, kind in sorted(source.imports))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from pydantic_core import ValidationError
@@ -53,9 +54,15 @@ def read_section(
         reading.report(error)
     if mistakes.count > before:
         values = _LENIENT.validator(kind, skip).validate_python(_for_comparison(node), context=None)
-    for contradiction in contradictions(unchecked(kind, values)):
+    # A rule that reads a setting which must be given and is not ends, as with one that has a mistake.
+    missing = {name: WRONG for name, value in _values_of(unchecked(kind, values)) if value is MISSING}
+    for contradiction in contradictions(unchecked(kind, values | missing)):
         reading.report_contradiction(*contradiction)
     return {name: value for name, value in values.items() if value is not WRONG}
+
+
+def _values_of(settings: Section) -> list[tuple[str, Any]]:
+    return [(field.name, getattr(settings, field.name)) for field in fields(settings)]  # type: ignore[arg-type]  # a dataclass
 
 
 class _Reading:
@@ -174,7 +181,10 @@ class _FileValues:
             return _for_comparison(node)
         context.names(node)
         # Of a name that is there twice the first value counts, as in `Mistakes.fields`.
-        return {key.value: value for key, value in reversed(node.value)}
+        values: dict[str, Node] = {}
+        for key, value in node.value:
+            values.setdefault(key.value, value)
+        return values
 
 
 def _is_off(node: Node) -> bool:

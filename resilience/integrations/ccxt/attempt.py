@@ -94,7 +94,8 @@ def _checked(
 ) -> Any:
     """Return the result, unless it is no proof that the orders were placed."""
     call = current_call()
-    problem = find_problem(attempt.operation, result, None if call is None else call.key, state, args, kwargs)
+    key = None if call is None or not attempt.takes_key else call.key
+    problem = find_problem(attempt.operation, result, key, state, args, kwargs)
     echo = result.get("clientOrderId") if isinstance(result, Mapping) and result.get("id") else None
     if problem is None or attempt.has_other_client_id(echo):
         return result

@@ -14,8 +14,10 @@ from ..._core.base.routine import Invocation, Routine
 from ..._drivers.routine_runner import run_routine, run_routine_async
 from .engine import engine_class
 from .engine_state import EngineState, ErrorClasses
-from .exchange_support import ExchangeSupport, PreparedRequest, load_support, support_from
+from .exchange_support import ExchangeSupport, PreparedRequest
 from .requests_sent import is_set_up_under_way
+from .support_loading import load_support, support_from
+from .venue_lookup import message_name
 
 __all__ = ["Engines"]
 
@@ -30,7 +32,7 @@ class Engines:
         sending = engine_class(type(exchange), module, asynchronous=self.asynchronous)
         dry = _dry_class(sending, asynchronous=self.asynchronous)
         # The module gets `self` before it has an engine: it stores it, and uses the engine in its methods.
-        self.support: ExchangeSupport | None = None if module is None else support_from(module, exchange.id, self)
+        self.support: ExchangeSupport | None = support_from(module, exchange.id, self)
         self.engine = _sharing_state(sending, exchange, self.support, errors)
         self._dry_engine = _sharing_state(dry, exchange, self.support, errors)
 
@@ -65,17 +67,19 @@ def _dry_class(sending: type, *, asynchronous: bool) -> type:
     """Return a class of engines that raise what they would send."""
 
     # ccxt sends every request through `fetch2`, which signs it. The parameters are complete before that.
-    def fetch2(self: Any, path: str, _api: Any, method: str, params: Any, *_rest: Any, **_more: Any) -> None:
-        params = self._resilience.prepare_params(self, method, path, params)
-        raise _WouldSendError(PreparedRequest(method, path, params))
+    def fetch2(self: Any, path: str, api: Any, method: str, params: Any, *rest: Any, **more: Any) -> Any:
+        if is_set_up_under_way():  # asking for the account, which decides what is sent
+            return super(dry, self).fetch2(path, api, method, params, *rest, **more)
+        request = PreparedRequest(method, path, params, api)
+        raise _WouldSendError(request._replace(params=self._resilience.prepare(self, request)))
 
-    async def fetch2_async(self: Any, *args: Any, **kwargs: Any) -> None:
-        fetch2(self, *args, **kwargs)
+    async def fetch2_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await fetch2(self, *args, **kwargs)
 
     def watch(self: Any, url: str, message_hash: Any, message: Any = None, *rest: Any, **more: Any) -> Any:
         if is_set_up_under_way():  # a login, without which ccxt does not make the message
             return super(dry, self).watch(url, message_hash, message, *rest, **more)
-        raise _WouldSendError(PreparedRequest("WS", url, message or {}))
+        raise _WouldSendError(PreparedRequest("WS", url, message or {}, message_name(message)))
 
     methods = {"fetch2": fetch2_async, "watch": watch} if asynchronous else {"fetch2": fetch2}
     dry: Any = type(sending.__name__, (sending,), {"__slots__": (), **methods})

@@ -14,7 +14,7 @@ from ..._printable import printable
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
 from .engine_requests import async_methods, sync_methods
-from .exchange_facts import STAMP_ERRORS, as_stamp_error
+from .exchange_facts import as_stamp_error
 from .guarded_session import session_property
 from .nonce_clock import clock_methods, correct_time
 from .requests_sent import REQUEST, set_attribute
@@ -79,9 +79,8 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         # Here, and not where ccxt was asked to send: its own throttle may have waited in between.
         params = self._resilience.stamped_params(method, path, {} if params is None else params)
         with correct_time():
-            request = original.sign(self, path, api, method, params, *rest, **more)
-        self._resilience.report_stamp(request)
-        return request
+            signed = original.sign(self, path, api, method, params, *rest, **more)
+        return self._resilience.finish(signed)
 
     def nonce(self: Any) -> Any:
         with correct_time():
@@ -100,10 +99,13 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         try:
             return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
         except Exception as error:
-            stamp, text = self._resilience.errors.stamp, STAMP_ERRORS.get(self.id)
-            if text is None or text not in str(body) or isinstance(error, stamp):
+            if not self._resilience.refuses_stamp(str(body)):
                 raise
-            raise as_stamp_error(error, stamp) from None
+            own = as_stamp_error(error, self._resilience.errors.stamp)
+            set_attribute(own, "resilience_executed", "no")  # a stamp is refused before anything is done
+            if own is error:
+                raise
+            raise own from None
 
     def handle_http_status_code(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:

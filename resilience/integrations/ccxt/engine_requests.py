@@ -11,6 +11,7 @@ from typing import Any
 
 from ..._core.base.routine import Invocation, Routine
 from ..._drivers.routine_runner import routine_function
+from .exchange_support import PreparedRequest
 from .guarded_session import guarded
 from .market_loading import load_markets_async, load_markets_sync
 from .requests_sent import REQUEST, SentRequest, count_as_reads
@@ -47,7 +48,8 @@ def _shared_methods(original: Any, *, asynchronous: bool) -> dict[str, Callable[
     def fetch2(
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
     ) -> Routine[Any]:
-        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
+        request = PreparedRequest(method, path, {} if params is None else params, api)
+        params = self._resilience.prepare(self, request)
         token = REQUEST.set(SentRequest(method, path, api))
         try:
             return (yield Invocation(original.fetch2, (self, path, api, method, params, *rest), more))

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
-from .exchange_facts import KEY_NAMES
-from .exchange_support import ExchangeSupport
+from .exchange_facts import KEY_NAMES, STAMP_ERRORS
+from .exchange_support import ExchangeSupport, PreparedRequest
 from .method_names import may_write, places_orders
 from .nonce_clock import NonceClock
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
@@ -62,7 +62,7 @@ class EngineState:
                 if isinstance(credential, str):
                     register_secret(credential)
 
-    def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
+    def prepare(self, engine: Any, request: PreparedRequest) -> Any:
         """Return the parameters to send, and register the exchange's credentials as secrets.
 
         Raises:
@@ -70,9 +70,9 @@ class EngineState:
         """
         self._register_credentials(engine)
         if self.support is None:
-            return params
+            return request.params
         try:
-            return self.support.prepare_params(method, path, params)
+            return self.support.prepare(request)
         except ValueError as error:
             raise self.errors.bad_request(f"{engine.id} {error}") from None
 
@@ -80,14 +80,22 @@ class EngineState:
         """Return the parameters to sign, with the time that the exchange measures its receive window from."""
         return params if self.support is None else self.support.stamped_params(method, path, params)
 
-    def report_stamp(self, request: Any) -> None:
-        """Report the stamp of a signed request to the current call, before the request is sent."""
+    def finish(self, signed: Any) -> Any:
+        """Return a signed request as it is sent, and report its stamp to the current call before that."""
         call = current_call()
-        if self.support is None or call is None or not isinstance(request, Mapping):
-            return
-        stamp = self.support.stamp(request.get("headers") or {})
+        if self.support is None or call is None or not isinstance(signed, Mapping):
+            return signed
+        stamp = self.support.stamp_of(signed)
         if stamp is not None:
             call.stamp(stamp)
+        return self.support.finish(REQUEST.get(), signed)
+
+    def refuses_stamp(self, body: str) -> bool:
+        """Return whether an answer refuses a stamp by another word than ccxt knows."""
+        text = STAMP_ERRORS.get(self.original.id)
+        if text is not None and text in body:
+            return True
+        return self.support is not None and self.support.refuses_stamp(body)
 
     def begin_request(self, engine: Any, url: str, method: str, headers: Any, body: Any) -> SentRequest:
         """Record that a request is about to be sent.
@@ -103,9 +111,35 @@ class EngineState:
             reads_by_get = self.support is not None and self.support.reads_by_get
             path = urlsplit(url).path if request.path is None else request.path
             attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
-            request.check_key(url, headers, body, KEY_NAMES.get(engine.id))
+            self.report_request(request, url, headers, body)
         request.sent_at, request.url = time.monotonic(), url.partition("?")[0]
         return request
+
+    def report_request(self, request: SentRequest, url: str, headers: Any, body: Any) -> None:
+        """Report to the current call what a finished request says: whether it carries the key, and its bounds."""
+        support, call = self.support, current_call()
+        if support is None or support.has_key(request):
+            request.check_key(url, headers, body, KEY_NAMES.get(self.original.id))
+        if support is None or call is None or not request.writes:
+            return
+        if call.key is not None and not support.has_key(request):
+            request.takes_key = False
+            call.report_key_unused()
+        fence = support.fence_of(request, url, headers, body)
+        if fence is not None:
+            call.report_fence(fence)
+
+    def finish_message(self, request: SentRequest, message: Any) -> None:
+        """Add to a message over a socket what lets it expire, and report its stamp and its bounds."""
+        support, call = self.support, current_call()
+        if support is None or call is None or not isinstance(message, dict):
+            return
+        stamp = support.finish_message(request, message)
+        fence = support.fence_of(request, "", None, message)
+        if stamp is not None:
+            call.stamp(stamp)
+        if fence is not None:
+            call.report_fence(fence)
 
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
         """Set URL, status and headers of the response on an error; return whether to request the exchange's time."""
@@ -118,6 +152,9 @@ class EngineState:
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
         if self.support is not None:
+            # ccxt leaves the code out of the texts of some errors; an exchange's own code is in its answer.
+            if isinstance(request.text, str) and request.text.startswith("{"):
+                set_attribute(error, "resilience_body", request.text)
             ask = self.support.learn_rejection(request.text, request.sent_at)
         else:
             ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)
@@ -165,7 +202,7 @@ class EngineState:
             request.outcome = "accepted"
             return response
         support = self.support
-        found = None if support is None else support.find_problem(request.method, request.path, response)
+        found = None if support is None else support.problem(request, response)
         if found is None:
             request.outcome = "accepted"
             return response

@@ -178,8 +178,10 @@ class _Operations:
         return describe_unified_method(name, method, self._engine.has)
 
     def _registry(self) -> str:
+        support = self._engines.support
+        name = self._engine.id if support is None or support.registry is None else support.registry
         # The table is loaded here, when the exchange is wrapped, and not at the first failure.
-        return CodeRegistry.builtin(self._engine.id).name if is_known(self._engine.id) else "ccxt"
+        return CodeRegistry.builtin(name).name if is_known(name) else "ccxt"
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")

@@ -24,6 +24,8 @@ WITHOUT_ORDER_ID = frozenset({"lighter"})
 
 def as_stamp_error(error: Exception, stamp: type[Exception]) -> Exception:
     """Return an error of ccxt's as one that is an `InvalidNonce` too, so that it is signed again."""
+    if isinstance(error, stamp):
+        return error
     classes: tuple[Any, ...] = (stamp, type(error))
     both: Callable[..., Exception] = _both(*classes)
     return both(*error.args)

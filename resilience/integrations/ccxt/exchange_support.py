@@ -1,34 +1,30 @@
-"""Finds the module that adds what is known of a single exchange to the ccxt integration, and defines its protocol.
-
-The integration knows ccxt and no exchange. Modules for single exchanges are in the layer above, and are imported
-by name when such an exchange is wrapped. Other packages offer theirs through the entry-point group
-`resilience.venues`: the exchange's id → a module with `exchange_support(exchange)`, which returns an
-`ExchangeSupport`, and where needed `methods(original, asynchronous)`, which returns methods that replace those of the
-engine.
-"""
+"""Defines what a module for a single exchange adds to the ccxt integration, and what it gets to work with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol
 
-from ..._core.base.entry_points import describe_entry_point, installed, load_entry_point
+from ..._core.stages.fence import Fence
 from .method_names import MethodInfo
 
-__all__ = ["ExchangeSupport", "MethodInfo", "PreparedRequest", "WrappedExchange", "load_support", "support_from"]
-
-_GROUP = "resilience.venues"
-# By name, because these modules are in a layer above and import this one.
-_BUILT_IN = {"bitget": "resilience.bitget.ccxt_venue"}
+__all__ = ["ExchangeSupport", "MethodInfo", "PreparedRequest", "WrappedExchange"]
 
 
 class PreparedRequest(NamedTuple):
-    """The request of a call, before it is signed."""
+    """The request of a call, before it is signed.
+
+    Attributes:
+        method: its HTTP verb; `WS` for a message over a socket.
+        path: the template of its path; of a message its URL.
+        params: its parameters, a mapping, or a list where ccxt sends one; a message as a whole.
+        api: which of ccxt's APIs it belongs to; of a message its name, such as `socket order.place`.
+    """
 
     method: str
     path: str
-    params: Mapping[str, Any]
+    params: Any
+    api: object = None
 
 
 class WrappedExchange(Protocol):
@@ -56,6 +52,8 @@ class ExchangeSupport(Protocol):
 
     reads_by_get: bool = False
     """Whether a GET never writes on this exchange."""
+    registry: str | None = None
+    """The exchange's code table, where it is not named after the exchange's id."""
 
     def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
         """Return fields of `OperationInfo` for a method: key, reconcile, fence, can_resync_clock, signs.
@@ -66,6 +64,14 @@ class ExchangeSupport(Protocol):
         """
         return {}
 
+    def prepare(self, request: PreparedRequest) -> Any:
+        """Return the parameters to sign and send; by default what `prepare_params` makes of them.
+
+        Raises:
+            ValueError: they must not be sent; the text says why.
+        """
+        return self.prepare_params(request.method, request.path, request.params)
+
     def prepare_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to sign and send.
 
@@ -73,6 +79,31 @@ class ExchangeSupport(Protocol):
             ValueError: they must not be sent; the text says why.
         """
         return params
+
+    def finish(self, request: Any, signed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a signed request as it is sent; only what is not signed may be added.
+
+        Args:
+            request: its `method`, `path` and `api`, or None.
+            signed: its `url`, `method`, `headers` and `body`.
+        """
+        return signed
+
+    def finish_message(self, request: Any, message: Any) -> float | None:
+        """Add to a message over a socket what is not part of its order; return its stamp, in Unix seconds, or None."""
+        return None
+
+    def stamp_of(self, signed: Mapping[str, Any]) -> float | None:
+        """Return the stamp of a signed request, in Unix seconds, or None; by default that of its headers."""
+        return self.stamp(signed.get("headers") or {})
+
+    def fence_of(self, request: Any, url: object, headers: object, body: object) -> Fence | None:
+        """Return the bounds of a finished request; None where only those of its operation are known."""
+        return None
+
+    def has_key(self, request: Any) -> bool:
+        """Return whether a request that writes is one that the key of the call belongs into."""
+        return True
 
     def stamped_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to sign, with the time of signing where the exchange takes it as a parameter."""
@@ -85,6 +116,10 @@ class ExchangeSupport(Protocol):
     def nonce(self, own: Any) -> Any:
         """Return the nonce to sign with instead of ccxt's own."""
         return own
+
+    def refuses_stamp(self, body: str) -> bool:
+        """Return whether an answer refuses a stamp, of which ccxt makes another class than `InvalidNonce`."""
+        return False
 
     def learn_rejection(self, body: str, sent_at: float) -> bool:
         """Learn the exchange's time from the body of an error, if a stamp was rejected.
@@ -102,55 +137,12 @@ class ExchangeSupport(Protocol):
         """Learn the exchange's time, from the response to a request that was sent at a monotonic instant."""
         return
 
+    def problem(self, request: Any, response: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
+        """Return why a response with a success status is not a success, or None; by default by `find_problem`."""
+        return self.find_problem(request.method, request.path, response)
+
     def find_problem(
         self, method: str, path: str, response: Any
     ) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Return why a response with a success status is not a success, or None if it is one."""
         return None
-
-
-_METHODS = tuple(name for name in vars(ExchangeSupport) if not name.startswith("_"))
-
-
-def load_support(exchange_id: str) -> Any:
-    """Return the support module of an exchange, or None.
-
-    Raises:
-        ImportError: the module of an entry point cannot be imported.
-        TypeError: it has no `exchange_support`.
-    """
-    name = _BUILT_IN.get(exchange_id)
-    if name is not None:
-        return import_module(name)
-    point = installed(_GROUP).get(exchange_id)
-    if point is None:
-        return None
-    module = load_entry_point(point)
-    if not callable(getattr(module, "exchange_support", None)):
-        raise TypeError(_not_support(point, module))
-    return module
-
-
-def support_from(module: Any, exchange_id: str, wrapped: WrappedExchange) -> ExchangeSupport:
-    """Return what the support module of an exchange knows of it.
-
-    Raises:
-        TypeError: it returned something that lacks the methods of an `ExchangeSupport`, such as None or a class.
-    """
-    support = module.exchange_support(wrapped)
-    if isinstance(support, type) or any(not hasattr(support, name) for name in _METHODS):
-        kind = f"the class {support.__name__}" if isinstance(support, type) else f"a {type(support).__name__}"
-        origin = module.__name__ if exchange_id in _BUILT_IN else describe_entry_point(installed(_GROUP)[exchange_id])
-        raise TypeError(
-            f"{origin}: exchange_support(exchange) returned {kind}, not an object derived from ExchangeSupport"
-        )
-    return support  # type: ignore[no-any-return]
-
-
-def _not_support(point: Any, module: Any) -> str:
-    """Return what is wrong with the module of an entry point."""
-    old = ", but venue(handle), the function of 0.1" if callable(getattr(module, "venue", None)) else ""
-    return (
-        f"{describe_entry_point(point)} has no exchange_support(exchange){old}; "
-        f"exchange_support returns an ExchangeSupport, a protocol of {__name__}"
-    )

@@ -41,6 +41,7 @@ class SentRequest:
         outcome: how it ended.
         error: the error with which it failed, until the attempt has ended.
         keyed: whether the finished request carried the key of the call; None where there is no key.
+        takes_key: whether the key of the call belongs into it.
         sent_at: when it was sent, monotonic seconds.
         url: where it was sent, without the query.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
@@ -50,7 +51,7 @@ class SentRequest:
 
     __slots__ = (
         "api", "error", "future", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "status",
-        "text", "url", "wire", "writes",
+        "takes_key", "text", "url", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -61,6 +62,7 @@ class SentRequest:
         self.outcome: Outcome = "under way"
         self.error: BaseException | None = None
         self.keyed: bool | None = None
+        self.takes_key = True
         self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
         self.is_throttled = False
@@ -140,6 +142,11 @@ class SentRequests:
         for request in self.writes:
             request.error = request.wire = None
         return bool(self.writes) and self.writes[-1].keyed is False
+
+    @property
+    def takes_key(self) -> bool:
+        """Return whether the key of the call belongs into the last writing request."""
+        return not self.writes or self.writes[-1].takes_key
 
     def has_other_client_id(self, echo: object) -> bool:
         """Return whether the last writing request carried this client id: the key went where nobody reads it."""

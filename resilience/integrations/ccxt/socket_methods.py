@@ -15,6 +15,7 @@ from ..._drivers.asyncio_timeouts import innermost_limit
 from .requests_sent import REQUEST, SentRequest, context_of_no_attempt
 from .socket_clients import LIMIT, UNANSWERED, guard_client, sending_attempt
 from .throttling import no_time_left, spare_time
+from .venue_lookup import message_name
 
 __all__ = ["socket_methods"]
 
@@ -46,7 +47,8 @@ def socket_methods(original: Any) -> dict[str, Callable[..., Any]]:
         if subscribe_hash is not None and subscribe_hash in self.client(url).subscriptions:
             # ccxt would take it for a subscription that it has, send nothing, and hand out the other request's answer.
             raise self._resilience.errors.timeout(f"{self.id} {attempt.operation}: its request id is in use")
-        request = SentRequest("WS", attempt.operation)
+        request = SentRequest("WS", attempt.operation, message_name(message))
+        self._resilience.finish_message(request, message)
         token = REQUEST.set(request)
         try:
             future = request.future = _watch(original, self, *arguments)

@@ -13,7 +13,6 @@ from resilience import DeadlineExceededError, Policies, failure_of
 from resilience._core.call.operation_info import OperationInfo
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.dialect_v2 import DialectV2
-from resilience.bitget.server_clock import ServerClock
 from resilience.bitget.socket_orders import SocketOrders
 from resilience.sandbox import Sandbox
 from resilience.streams import MessageRate, StreamSettings
@@ -21,6 +20,7 @@ from resilience.streams.session.connection import Connection
 from resilience.streams.session.dialect import Message, MessageKind
 from resilience.streams.session.request import SocketRequest
 from resilience.streams.session.steps import Send
+from resilience.venues.server_clock import ServerClock
 from tests.bitget.listening import TIMEOUT, EventLog, client_of, run
 
 ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from resilience import Policies
-from resilience._core.call.operation_info import fence_of
+from resilience._core.call.operation_info import fence_of, fence_of_request
+from resilience._core.policy.sections import ReconcileSettings
+from resilience._core.stages.fence import Fence
 from resilience.bitget import BitgetClient
 
 
@@ -30,3 +32,11 @@ def test_a_signed_stamp_is_accepted_for_as_long_as_the_api_says(name: str) -> No
 def test_the_fence_of_a_request_that_carries_its_window() -> None:
     """A spot order is sent with the policy's window, and its fence uses it."""
     assert window_of("spot_place_order", window="5s") == 5.0
+
+
+def test_the_window_in_a_finished_request() -> None:
+    """It counts whatever the policy says, unless the exchange is a stand-in; P and L are those of the policy."""
+    reported = Fence(5.0, 10.0, 5.0)
+    assert fence_of_request(ReconcileSettings(window=2.0), reported) == reported
+    assert fence_of_request(ReconcileSettings(stamp_window=1.0, lag=7.0), reported) == Fence(1.0, 10.0, 7.0)
+    assert fence_of_request(ReconcileSettings(stamp_window=30.0, processing=1.0), reported) == Fence(5.0, 1.0, 5.0)

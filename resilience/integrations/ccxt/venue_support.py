@@ -1,0 +1,245 @@
+"""Binds what is known of a venue as data to a wrapped exchange of ccxt: keys, windows, stamps, answers, lookups.
+
+The figures of a fence are read in each finished request, so that a window that ccxt drops on the way lengthens it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
+
+from ..._core.call.context import current_call
+from ..._core.stages.fence import Fence
+from ...venues import confirmed_writes
+from ...venues.known_venue import Venue, WriteSettings
+from ...venues.order_rows import value_at
+from ...venues.server_clock import ServerClock
+from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
+from .endpoint_names import endpoint_name
+from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
+from .method_names import MethodInfo, is_socket_call
+from .venue_lookup import batch_items, message_params, venue_reconciler
+
+__all__ = ["VenueSupport"]
+
+_EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
+_CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
+
+
+class _Parts(NamedTuple):
+    """Headers, parameters and stamp of a request, or what a message over a socket has in their place."""
+
+    headers: object
+    params: object
+    stamp: float | None
+
+
+class VenueSupport(ExchangeSupport):
+    """What is known of a venue, for one exchange of ccxt. Safe across threads and tasks."""
+
+    reads_by_get = True
+
+    def __init__(self, venue: Venue, exchange: WrappedExchange) -> None:
+        self.venue = venue
+        self.registry = venue.id
+        self.hook: Any = import_module(venue.hook) if venue.hook else None
+        self._exchange = exchange
+        self._clock = ServerClock(time.time)
+        self._measured = False
+        self._shape = re.compile(venue.key.shape)
+        self._by_name = {name.lower(): write for write in venue.writes for name in write.endpoints}
+
+    def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
+        """Return fields of `OperationInfo` for a method, beyond what its name says."""
+        is_socket = is_socket_call(method.operation)
+        fields: dict[str, Any] = {
+            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._longest_fence(),
+            "sends_window": True,
+        }  # fmt: skip
+        shown = self._keys_of(method)
+        if shown is None:
+            return fields
+        key = self.venue.key
+        if key.prefix or key.digits != 32:
+            fields["make_key"] = lambda: f"{key.prefix}{secrets.token_hex(16)[: key.digits]}"
+        return fields | shown | {"reconcile": venue_reconciler(self._exchange, self, wrapped)}
+
+    def _keys_of(self, method: MethodInfo) -> dict[str, Any] | None:
+        """Return key and idempotency of a method that can be looked up, else None."""
+        unified = f"params.{'|'.join(self.venue.key.parameters)}"
+        twin = method.operation.removesuffix("_ws")
+        known = self._by_name.get(method.operation.replace("_", "").lower())
+        if known is not None:
+            is_new = known.action in ("place", "replace")
+            own = f"params.{known.key}" if known.key and is_new and not known.items else None
+            return {"idempotent": not is_new, "key": own} if own or not is_new else None
+        if method.key is not None:
+            return {"key": unified}
+        if _EDITS.fullmatch(twin):
+            return {"key": unified} if self.venue.amends_by_key else {"idempotent": True}
+        return {} if _CANCELS.fullmatch(twin) else None
+
+    def _longest_fence(self) -> Fence:
+        """Return bounds that hold for every order of the venue, for a request whose own are not known."""
+        orders, expiry = self.venue.orders.values(), self.venue.expiry
+        return Fence(
+            window=max(expiry.send, expiry.without),
+            processing=max(order.processing for order in orders),
+            lag=max(order.lag for order in orders),
+        )
+
+    def write_of(self, request: Any) -> WriteSettings | None:
+        """Return what is known of the endpoint of a request, or None."""
+        if request is None or request.path is None:
+            return None
+        if request.method == "WS":
+            name = request.api
+        else:
+            name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
+        return None if name is None else self.venue.write(name)
+
+    def prepare(self, request: PreparedRequest) -> Any:
+        """Return the parameters to send, with the window of the policy where the venue takes it as a parameter.
+
+        Raises:
+            ValueError: the client order id is not the call's key, or the venue would refuse it.
+        """
+        write, call = self.write_of(request), current_call()
+        if write is None or call is None:
+            return request.params
+        self._check_key(write, request.params, call.key)
+        return self._with_window(write, self._without_stray_key(write, request.params, call.key), call.window)
+
+    def _check_key(self, write: WriteSettings, params: Any, key: str | None) -> None:
+        if key is None or write.action not in ("place", "replace"):
+            return
+        items = batch_items(write, params)
+        sent = items[0].get(write.key) if len(items) == 1 else key
+        # Under another id the lookup would not find the order, and it would be sent again.
+        if sent != key:
+            raise ValueError(f"{write.key}: {sent!r} would be sent, but the key of this call is {key!r}")
+        if not self._shape.fullmatch(key):
+            raise ValueError(f"{write.key}: {self.venue.name} would reject {key!r}: expected {self.venue.key.shape}")
+
+    def _without_stray_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
+        """Return the parameters without a key that was made for a new order, where an order is changed in place."""
+        stray = key is not None and write.action == "amend" and isinstance(params, Mapping)
+        if not stray or not params.get(write.id) or params.get(write.key) != key:
+            return params
+        return {name: value for name, value in params.items() if name != write.key}
+
+    def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
+        expiry = self.venue.expiry
+        milliseconds = int((expiry.send if wanted is None else wanted) * 1000)
+        if not write.expires or milliseconds <= 0:
+            return params
+        if expiry.carrier == "option" and wanted is not None:
+            self._exchange.engine.options[expiry.option] = milliseconds
+        takes = expiry.carrier == "parameter" and isinstance(params, Mapping) and expiry.name not in params
+        return {**params, expiry.name: self._shorter(milliseconds, wanted)} if takes else params
+
+    def _shorter(self, milliseconds: int, wanted: float | None) -> int:
+        """Return the window to send: the user's own option where it is shorter, and the policy says nothing."""
+        own = self._exchange.engine.options.get(self.venue.expiry.name)
+        return min(own, milliseconds) if wanted is None and isinstance(own, int) and own > 0 else milliseconds
+
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:  # noqa: ARG002
+        """Return the parameters to sign, with the stamp beside the window where the venue wants one."""
+        expiry = self.venue.expiry
+        if not expiry.stamp or not isinstance(params, Mapping) or expiry.name not in params:
+            return params
+        return {**params, expiry.stamp: str(int(self._exchange.engine.nonce()))}
+
+    def finish(self, request: Any, signed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a signed request, with the header that lets it expire."""
+        expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
+        if expiry.carrier != "header" or write is None or not write.expires or call is None:
+            return signed
+        stamp, headers = self.stamp_of(signed), dict(signed.get("headers") or {})
+        if stamp is None or any(str(name).casefold() == expiry.name.casefold() for name in headers):
+            return signed
+        window = expiry.send if call.window is None else call.window
+        return {**signed, "headers": {**headers, expiry.name: expiry_header(expiry, stamp, window)}}
+
+    def finish_message(self, request: Any, message: Any) -> float | None:
+        """Add to a message over a socket what lets it expire; return its stamp."""
+        expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
+        if write is None or call is None:
+            return None
+        stamp = self._message_parts(message).stamp
+        if stamp is not None and expiry.carrier == "header" and write.expires:
+            window = expiry.send if call.window is None else call.window
+            message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
+        return stamp
+
+    def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
+        """Return headers, parameters and stamp of a message; one that is not stamped is as old as this moment."""
+        inner, params = message.get("header"), message_params(message)
+        headers = {**message, **(inner if isinstance(inner, Mapping) else {})}
+        stamp = stamp_in(self.venue.clock, "", headers, params)
+        return _Parts(headers, params, self._now() if stamp is None else stamp)
+
+    def stamp_of(self, signed: Mapping[str, Any]) -> float | None:
+        """Return the stamp of a signed request in Unix seconds, or None."""
+        return stamp_in(self.venue.clock, signed.get("url"), signed.get("headers"), signed.get("body"))
+
+    def fence_of(self, request: Any, url: object, headers: object, body: object) -> Fence | None:
+        """Return the bounds of a finished request; None where nothing is known of its endpoint."""
+        write = self.write_of(request)
+        if write is None:
+            return None
+        expiry, order = self.venue.expiry, self.venue.orders[write.order]
+        if request.method == "WS" and isinstance(body, Mapping):
+            parts = self._message_parts(body)
+        else:
+            parts = _Parts(headers, body, stamp_in(self.venue.clock, url, headers, body))
+        window = window_in(expiry, parts.stamp, url, parts.headers, parts.params)
+        return Fence(expiry.without if window is None else window, order.processing, order.lag)
+
+    def has_key(self, request: Any) -> bool:
+        """Return whether a request is one that the key of the call belongs into."""
+        write = self.write_of(request)
+        return write is None or write.action in ("place", "replace")
+
+    def _now(self) -> float:
+        return self._clock.now() if self._measured else self._exchange.engine.milliseconds() / 1000
+
+    def nonce(self, own: Any) -> Any:
+        """Return the venue's time in milliseconds if it was measured, else ccxt's own nonce."""
+        return int(self._clock.now() * 1000) if self._measured else own
+
+    def refuses_stamp(self, body: str) -> bool:
+        """Return whether an answer refuses a stamp."""
+        codes = self.venue.clock.codes
+        # Most answers have none of them, and need not be parsed.
+        if not any(code in body for code in codes):
+            return False
+        return not confirmed_writes.codes_in(self.venue, parsed(body)).isdisjoint(codes)
+
+    def learn_rejection(self, body: str, sent_at: float) -> bool:
+        """Measure the venue's clock from an answer that refuses a stamp; return whether it does without its time."""
+        if not self.refuses_stamp(body):
+            return False
+        path = self.venue.answer.time
+        milliseconds = str(value_at(parsed(body), path)) if path else ""
+        if not milliseconds.isdecimal() or len(milliseconds) >= 20 or int(milliseconds) == 0:
+            return True
+        self.learn_time(int(milliseconds), sent_at)
+        return False
+
+    def learn_time(self, milliseconds: Any, sent_at: float) -> None:
+        """Set the venue's clock from the answer to a request that was sent at a monotonic instant."""
+        self._clock.measure(int(milliseconds) / 1000, sent_at)
+        self._measured = True
+
+    def problem(self, request: Any, response: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
+        """Return why a response with a success status is not a success, or None if it is one."""
+        write, call = self.write_of(request), current_call()
+        if write is None:
+            return None
+        key = call.key if call is not None and write.action in ("place", "replace") else None
+        return confirmed_writes.find_problem(self.venue, write, response, key)

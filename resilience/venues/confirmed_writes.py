@@ -1,0 +1,73 @@
+"""Tells whether the success of a write confirms it: its envelope, its items, and the ids that it gives and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from .known_venue import Venue, WriteSettings
+from .order_rows import filled, value_at
+
+__all__ = ["codes_in", "find_problem"]
+
+Problem = tuple[Literal["unreadable", "partial"], str]
+
+
+def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None) -> Problem | None:
+    """Return why an answer with a success status is not a success, or None if it is one.
+
+    Args:
+        venue: what is known of the venue.
+        write: what is known of the endpoint.
+        body: the answer.
+        key: the client order id of the call, if it made a new order with one.
+    """
+    problem = _envelope_problem(venue, body)
+    if problem is not None:
+        return problem
+    orders = list(_orders(venue, body))
+    if any(_failed(venue, order) for order in orders):
+        return "partial", "a part failed"
+    if write.answer_id and not (orders and all(filled(value_at(order, write.answer_id)) for order in orders)):
+        return "unreadable", f"a success without {write.answer_id}"
+    return _foreign(write, orders, key)
+
+
+def _envelope_problem(venue: Venue, body: Any) -> Problem | None:
+    answer = venue.answer
+    code = value_at(body, answer.code) if answer.code and isinstance(body, Mapping) else None
+    if code is None:
+        return ("unreadable", "the response has no code") if answer.order else None
+    return None if str(code) in answer.success else ("partial", f"the response has the code {code}")
+
+
+def _failed(venue: Venue, order: Mapping[str, Any]) -> bool:
+    """Return whether an item of an answer says that it failed."""
+    code = order.get(venue.answer.item_code)
+    return filled(code) and str(code) not in venue.answer.success
+
+
+def _foreign(write: WriteSettings, orders: list[Mapping[str, Any]], key: str | None) -> Problem | None:
+    """Return that the answer is the one of another order: a gateway may deliver the answer of another request."""
+    if key is None or not write.answer_key or len(orders) != 1:
+        return None
+    echo = value_at(orders[0], write.answer_key)
+    return ("unreadable", "a success of another order") if filled(echo) and str(echo) != key else None
+
+
+def codes_in(venue: Venue, body: Any) -> set[str]:
+    """Return the codes in an answer: that of its envelope, and those of the items in it."""
+    answer = venue.answer
+    codes = {value_at(body, answer.code)} if answer.code and isinstance(body, Mapping) else set()
+    if answer.item_code:
+        codes |= {order.get(answer.item_code) for order in _orders(venue, body)}
+    return {str(code) for code in codes if filled(code)}
+
+
+def _orders(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
+    found = body
+    for key in filter(None, venue.answer.order.split(".")):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    for order in found if isinstance(found, list) else [found]:
+        if isinstance(order, Mapping):
+            yield order

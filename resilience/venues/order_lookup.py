@@ -1,0 +1,172 @@
+"""Looks up whether a write was executed: which queries to send, and what the answers mean. No I/O.
+
+A lookup is a generator. It yields a query and is sent the answer, or `UNKNOWN_ORDER` where an error of the venue
+said that it has no such order. It returns `Found` with the order as the venue reports it, or "not found" with the
+venue's own time of that answer, and how long after the write such an answer says anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any, NamedTuple
+
+from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
+from .known_venue import Venue
+from .order_rows import Row, Same, check_envelope, newest, rows_in, same_fields, unix_seconds, value_at
+from .order_sections import OrderSettings, QuerySettings
+from .write_request import WriteRequest, query_params
+
+__all__ = ["UNKNOWN_ORDER", "OrderLookup", "OrderQuery", "look_up"]
+
+
+class OrderQuery(NamedTuple):
+    """A query to send: the endpoint, its parameters, and the codes of errors that say "no such order"."""
+
+    endpoint: str
+    params: dict[str, Any]
+    unknown: tuple[str, ...] = ()
+
+
+UNKNOWN_ORDER = object()
+"""In place of an answer: an error of the venue said that it has no such order."""
+OrderLookup = Generator[OrderQuery, Any, Found | NotFound]
+"""A lookup under way."""
+
+
+class _Seen(NamedTuple):
+    """What the queries for one id have shown: the rows, and the venue's earliest time among their answers."""
+
+    rows: list[Row]
+    server_time: float | None
+
+
+def look_up(venue: Venue, request: WriteRequest, same: Same | None = None) -> OrderLookup:
+    """Look up a write.
+
+    Args:
+        venue: what is known of the venue.
+        request: the write.
+        same: compares an order with the parameters of the write, in place of the venue's table.
+
+    Raises:
+        InconclusiveLookupError: an answer is about another order, or says neither "found" nor "not found".
+    """
+    order = venue.orders[request.write.order]
+    lookup = _Lookup(venue, order, request, same or partial(same_fields, order.compare))
+    actions = {"place": lookup.place, "replace": lookup.replace, "cancel": lookup.cancel, "amend": lookup.amend}
+    return (yield from actions[request.write.action]())
+
+
+class _Lookup:
+    """The lookup of one write; a method for each action."""
+
+    def __init__(self, venue: Venue, order: OrderSettings, request: WriteRequest, same: Same) -> None:
+        self._venue = venue
+        self._order = order
+        self._request = request
+        self._same = same
+
+    def place(self) -> OrderLookup:
+        """Look for the order that was placed, by its client id."""
+        request, order = self._request, self._order
+        seen = yield from self._ask(order.row.key, request.key)
+        if not seen.rows:
+            return self._not_found(seen.server_time)
+        row = newest(order, request.params, seen.rows, self._same)
+        created = unix_seconds(row.get(order.row.created))
+        return Found(row, created, self._same(request.params, row), seen.server_time)
+
+    def replace(self) -> OrderLookup:
+        """Look for the new order, and where it is missing ask whether the old one is still there."""
+        new = yield from self.place()
+        return new if isinstance(new, Found) else (yield from self._check_old(new))
+
+    def cancel(self) -> OrderLookup:
+        """Look at the order to cancel: found once it has ended, not found while it is open."""
+        row, server_time = yield from self._existing()
+        ended = str(row.get(self._order.row.status)) in self._order.ended
+        return Found(row, server_time=server_time) if ended else NotFound(server_time)
+
+    def amend(self) -> OrderLookup:
+        """Look at the order to amend: found if it has the new values."""
+        row, server_time = yield from self._existing()
+        done = same_fields(self._request.write.sets, self._request.params, row)
+        return Found(row, server_time=server_time) if done else NotFound(server_time)
+
+    def _existing(self) -> Generator[OrderQuery, Any, tuple[Row, float | None]]:
+        """Return the order that the write changes.
+
+        Raises:
+            InconclusiveLookupError: it is not visible. It may have been placed a moment ago, so it need not have ended.
+        """
+        request, fields = self._request, self._order.row
+        name, value = (fields.id, request.order_id) if request.order_id else (fields.key, request.order_key)
+        seen = yield from self._ask(name, value)
+        if not seen.rows:
+            raise InconclusiveLookupError("the order to change is not visible")
+        return newest(self._order, {}, seen.rows, self._same), seen.server_time
+
+    def _check_old(self, missing: NotFound) -> OrderLookup:
+        """Judge a replacement whose new order was not found.
+
+        While the old order is open, or if it was filled, nothing was replaced. Once it is cancelled the new order may
+        still appear for a while. Later nobody can tell who has cancelled the old one, so nothing is sent again.
+        """
+        request, order = self._request, self._order
+        old_id, old_key = request.order_id, request.params.get(request.write.old_key)
+        if not (old_id or old_key):
+            return missing
+        seen = yield from self._ask(*((order.row.id, old_id) if old_id else (order.row.key, old_key)))
+        if not seen.rows:
+            raise InconclusiveLookupError("the order to replace is not visible")
+        row = newest(order, {}, seen.rows, self._same)
+        if str(row.get(order.row.status)) not in order.cancelled:
+            return missing
+        ended, now = unix_seconds(row.get(order.row.updated)), seen.server_time
+        if now is None or ended is None or now <= ended + order.processing + order.lag:
+            raise InconclusiveLookupError("the old order is cancelled, and the new one is not visible yet")
+        return Found(row, matches=False, server_time=now)
+
+    def _ask(self, name: str, value: Any) -> Generator[OrderQuery, Any, _Seen]:
+        """Ask the queries in their order until one shows the order with this id; absence needs all of them."""
+        server_time = yield from self._server_time()
+        for query in self._order.queries:
+            id_name = query.by_id if name == self._order.row.id else query.by_key
+            params = query_params(query, self._request, id_name, value)
+            answer = yield OrderQuery(query.endpoint, params, query.unknown)
+            if answer is UNKNOWN_ORDER:
+                continue
+            check_envelope(self._venue.answer, answer)
+            server_time = _earliest(server_time, self._time_of(answer))
+            rows = self._rows(query, answer, name, value, filtered=bool(id_name))
+            if rows:
+                return _Seen(rows, server_time)
+        return _Seen([], server_time)
+
+    def _rows(self, query: QuerySettings, answer: Any, name: str, value: Any, *, filtered: bool) -> list[Row]:
+        return rows_in(self._order, answer, query.rows, name=name, value=value, filtered=filtered)
+
+    def _server_time(self) -> Generator[OrderQuery, Any, float | None]:
+        """Ask for the venue's time, where the answers to its queries have none: a lower bound of theirs."""
+        clock = self._order.time
+        if clock is None:
+            return None
+        answer = yield OrderQuery(clock.endpoint, {})
+        return unix_seconds(value_at(answer, clock.field))
+
+    def _time_of(self, answer: Any) -> float | None:
+        path = self._venue.answer.time
+        return unix_seconds(value_at(answer, path)) if path else None
+
+    def _not_found(self, server_time: float | None) -> NotFound:
+        """Return "not found", which says nothing once the venue may have forgotten the order."""
+        sent_at, retention = self._request.sent_at, self._order.retention
+        # By the venue's own clock where it is known: ours may have been set back since the write.
+        forgotten = None not in (sent_at, server_time) and server_time - sent_at > retention  # type: ignore[operator]
+        return NotFound(server_time, 0.0 if forgotten else retention)
+
+
+def _earliest(known: float | None, other: float | None) -> float | None:
+    times = [time for time in (known, other) if time is not None]
+    return min(times, default=None)

@@ -1,0 +1,48 @@
+"""Which answers confirm a write, by a venue's data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resilience.venues import venue
+from resilience.venues.confirmed_writes import codes_in, find_problem
+
+OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreate", "privatePostOrder"
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "body", "kind"),
+    [
+        ("okx", OKX, {"code": "0", "data": [{"ordId": "1", "clOrdId": "k1", "sCode": "0"}]}, None),
+        ("okx", OKX, {"code": "2", "data": [{"ordId": "1", "sCode": "0"}, {"ordId": "", "sCode": "51008"}]}, "partial"),
+        ("okx", OKX, {"code": "0", "data": [{"ordId": "", "clOrdId": "k1", "sCode": "51008"}]}, "partial"),
+        ("okx", OKX, {"code": "0", "data": []}, "unreadable"),
+        ("okx", OKX, {"code": "0", "data": [{"ordId": "1", "clOrdId": "k2", "sCode": "0"}]}, "unreadable"),
+        ("okx", OKX, {"msg": "hello"}, "unreadable"),
+        ("okx", OKX, None, "unreadable"),
+        ("bybit", BYBIT, {"retCode": 0, "result": {"orderId": "1", "orderLinkId": "k1"}}, None),
+        ("bybit", BYBIT, {"retCode": 0, "result": {}}, "unreadable"),
+        ("bybit", BYBIT, {}, "unreadable"),
+        ("binance", BINANCE, {"orderId": 1, "clientOrderId": "k1"}, None),
+        ("binance", BINANCE, {}, "unreadable"),
+        ("binance", BINANCE, {"orderId": 1, "clientOrderId": "k2"}, "unreadable"),
+        ("binance", BINANCE, {"code": -1, "msg": "no"}, "partial"),
+    ],
+)
+def test_answers(name: str, endpoint: str, body: Any, kind: str | None) -> None:
+    """A success has the venue's envelope, an id, no failed item, and no other order's client id."""
+    data = venue(name)
+    write = data.write(endpoint)
+    assert write is not None
+    problem = find_problem(data, write, body, "k1")
+    assert (problem and problem[0]) == kind
+
+
+def test_codes() -> None:
+    """Those of the envelope and of its items."""
+    body = {"code": "1", "data": [{"sCode": "50036"}, {"sCode": ""}]}
+    assert codes_in(venue("okx"), body) == {"1", "50036"}
+    assert codes_in(venue("binance"), {"code": -1021}) == {"-1021"}
+    assert codes_in(venue("bybit"), "busy") == set()
