@@ -15,7 +15,7 @@ import multiprocessing
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -50,12 +50,14 @@ class Row(NamedTuple):
 
 
 def run_venue(venue: str, orders: int, mixes: Sequence[str], seed: int) -> list[Row]:
-    """Place the orders of one venue, split over all rows."""
+    """Place the orders of one venue, split over all rows; print each row to stderr as soon as it is finished."""
     situations = [(mix, *situation) for mix in mixes for situation in SITUATIONS]
     rows = []
     with exchange(seed, WINDOW, venue) as address:
         for number, (mix, calls, market, kind) in enumerate(situations):
             amount = orders * (number + 1) // len(situations) - orders * number // len(situations)
+            if not amount:
+                continue
             # Letters and digits alone, which every venue takes.
             ids = [f"o{seed}r{number}n{order}" for order in range(amount)]
             ours, plain = (
@@ -63,6 +65,7 @@ def run_venue(venue: str, orders: int, mixes: Sequence[str], seed: int) -> list[
                 for is_ours in (True, False)
             )
             rows.append(Row(venue, calls, market, kind, mix, amount, ours, plain))
+            print(_line(rows[-1][:5], amount, rows[-1:]), file=sys.stderr, flush=True)
     return rows
 
 
@@ -131,15 +134,11 @@ def main() -> int:
     """Print the table; return 1 if a row of ours is wrong."""
     options = _parse()
     venues, mixes = options.venue or list(DIALECTS), options.faults or MIXES
-    rows: list[Row] = []
     # A fresh interpreter for each process: ccxt's clients and the threads of one are no business of another.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(options.jobs, len(venues)), mp_context=spawn) as pool:
         runs = [pool.submit(run_venue, venue, options.orders, mixes, options.seed) for venue in venues]
-        for run in as_completed(runs):
-            rows += run.result()
-            print(f"{rows[-1].venue}: done", file=sys.stderr, flush=True)
-    rows.sort(key=lambda row: venues.index(row.venue))
+        rows = [row for run in runs for row in run.result()]
     print("\n".join(table(rows)))
     if options.write:
         command = " ".join(("python -m benchmarks.venues", *sys.argv[1:]))
