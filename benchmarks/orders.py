@@ -37,18 +37,18 @@ COLUMNS = ("requests", "duplicates", "lost", "misreported", "unknown", "exactly_
 
 
 @contextmanager
-def exchange(seed: int, window: float = WINDOW) -> Iterator[SandboxAddress]:
+def exchange(seed: int, window: float = WINDOW, venue: str = "bitget") -> Iterator[SandboxAddress]:
     """Run the sandbox in another process, without rate limits: the drills are about faults."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", f"{window:g}s", "--limits", "off"]
-    process = subprocess.Popen([*command, "--seed", str(seed)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        access = json.loads(process.stdout.readline())
-        names = ("rest", "key", "secret", "passphrase", "policy")
-        yield SandboxAddress(**{name: access[name] for name in names}, window=window)
-    finally:
-        process.terminate()
-        process.wait()
+    command += ["--seed", str(seed), "--venue", venue]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            access = json.loads(process.stdout.readline())
+            names = ("rest", "key", "secret", "passphrase", "policy", "venue", "urls")
+            yield SandboxAddress(**{name: access[name] for name in names}, window=window)
+        finally:
+            process.terminate()
 
 
 def drill(

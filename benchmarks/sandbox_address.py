@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from resilience import Policies
@@ -11,7 +12,7 @@ __all__ = ["SandboxAddress", "order", "plain_policies", "policies"]
 
 
 class SandboxAddress(NamedTuple):
-    """The address, the keys and the policy file of a sandbox, and its window in seconds."""
+    """The address, the keys and the policy file of a sandbox, its window in seconds, its venue, and ccxt's URLs."""
 
     rest: str
     key: str
@@ -19,6 +20,13 @@ class SandboxAddress(NamedTuple):
     passphrase: str
     policy: str
     window: float
+    venue: str = "bitget"
+    urls: Mapping[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """The policy of the sandbox's file."""
+        return "bitget" if self.venue == "bitget" else "ccxt"
 
     @property
     def orders(self) -> str:
@@ -28,7 +36,7 @@ class SandboxAddress(NamedTuple):
     @property
     def timeout(self) -> float:
         """The attempt timeout of the sandbox's own policy, in seconds."""
-        return Policies(load(self.policy), log=False).policy("bitget").attempt_timeout or 10.0
+        return Policies(load(self.policy), log=False).policy(self.name).attempt_timeout or 10.0
 
 
 def order(market: str, client_id: str, kind: str = "market") -> dict[str, str]:
