@@ -374,3 +374,22 @@ def test_a_harsh_exchange(bots: Any, name: str, symbol: str) -> None:
             assert bots.call(bot.create_order, *order)["clientOrderId"] == f"order{number:03}"
         exchange.settle()
         assert [row["executions"] for row in exchange.ledger()["orders"]] == [1] * 12
+
+
+@pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}])
+def test_conditional_orders_carry_the_key_by_its_own_name(bots: Any, api: Any, params: Any) -> None:
+    """OKX's have `algoClOrdId`, and ccxt sends `clOrdId`, which means nothing there: a lost answer is looked up."""
+    venue = Okx(api)
+    placed: list[Any] = []
+
+    def answer(sent: Any) -> Any:
+        if "ordType" in sent:
+            placed.append({**sent, "algoId": "7", "state": "live", "cTime": str(ms()), "uTime": str(ms())})
+            return "drop"
+        found = [one for one in placed if one["algoClOrdId"] == sent["algoClOrdId"]]
+        return {"code": "0", "data": found} if found else {"code": "51603", "msg": "Order does not exist", "data": []}
+
+    api.on("/api/v5/trade/order-algo", answer)
+    order = bots.call(bot_at(bots, venue).create_order, SPOT, "market", "sell", 1, None, {"stopLossPrice": 2, **params})
+    assert (order["id"], len(placed)) == ("7", 1)
+    assert placed[0]["algoClOrdId"] == params.get("clientOrderId", placed[0]["clOrdId"])
