@@ -26,7 +26,8 @@ def test_what_only_cancels(name: str) -> None:
     [
         "create_order", "edit_order", "cancel_replace_order", "POST /api/v3/order/cancelReplace", "cancel_and_create",
         "DELETE /positions/3", "order", "", "place_order_or_cancel", "delete_everything",
-        "POST /api/v5/trade/amend-order",
+        "POST /api/v5/trade/amend-order", "cancel_and_reverse", "cancelThenOpenPosition", "recreate_cancelled_orders",
+        "fetch_canceled_orders", "POST /orders/cancelled/42/retry", "cancel_or_hedge",
     ],
 )  # fmt: skip
 def test_what_does_more(name: str) -> None:
