@@ -56,6 +56,7 @@ class GatePlan:
         "_needs",
         "_operation",
         "_policy",
+        "_resumed",
         "_skip",
         "admission",
         "breaker",
@@ -110,6 +111,7 @@ class GatePlan:
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
+        self._resumed = info.resumed
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Return whether an attempt may begin at this instant.
@@ -122,12 +124,13 @@ class GatePlan:
     def isolation(self, *, in_lookup: bool = False) -> Isolation | None:
         """Return the isolation that keeps an attempt of this operation from being sent now, or None.
 
-        What a lookup of a write in doubt sends passes: without it the write would stay in doubt.
+        What a lookup of a write in doubt sends passes: without it the write would stay in doubt. So does the attempt of
+        an earlier process, which sends nothing and is followed by a lookup.
         """
         isolation = self.hold.isolation(self._policy)
-        if isolation is None or (isolation.cancels and cancels_only(self._operation)) or in_lookup or _in_lookup():
+        if isolation is None or (isolation.cancels and cancels_only(self._operation)):
             return None
-        return isolation
+        return None if in_lookup or self._resumed or _in_lookup() else isolation
 
     def reject_isolated(self, isolation: Isolation) -> Exception:
         """Return the error of an attempt that an isolation rejects, and count it."""
