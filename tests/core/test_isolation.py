@@ -16,7 +16,7 @@ from resilience._core.stages.isolation import Isolation, cancels_only, isolation
     [
         "cancel_order", "cancelOrder", "cancel_all_orders", "cancel_all_orders_after", "bot.cancel",
         "POST /api/v2/spot/trade/cancel-order", "delete api.binance.com/api/v3/order", "DELETE /api/v3/openOrders",
-        "Client.cancel_plan_order",
+        "Client.cancel_plan_order", "privateDeleteOrder", "fapi_private_delete_all_open_orders",
     ],
 )  # fmt: skip
 def test_what_only_cancels(name: str) -> None:
@@ -30,7 +30,7 @@ def test_what_only_cancels(name: str) -> None:
         "create_order", "edit_order", "cancel_replace_order", "POST /api/v3/order/cancelReplace", "cancel_and_create",
         "DELETE /positions/3", "order", "", "place_order_or_cancel", "delete_everything",
         "POST /api/v5/trade/amend-order", "cancel_and_reverse", "cancelThenOpenPosition", "recreate_cancelled_orders",
-        "fetch_canceled_orders", "POST /orders/cancelled/42/retry", "cancel_or_hedge",
+        "fetch_canceled_orders", "GET /deleted/orders", "POST /orders/cancelled/42/retry", "cancel_or_hedge",
     ],
 )  # fmt: skip
 def test_what_does_more(name: str) -> None:

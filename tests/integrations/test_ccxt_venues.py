@@ -12,7 +12,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from resilience import Policies, failure_of, wrap
+from resilience import CircuitOpenError, Policies, failure_of, wrap
 from resilience.outbox import Outbox
 from resilience.sandbox import Sandbox
 
@@ -393,3 +393,20 @@ def test_conditional_orders_carry_the_key_by_its_own_name(bots: Any, api: Any, p
     order = bots.call(bot_at(bots, venue).create_order, SPOT, "market", "sell", 1, None, {"stopLossPrice": 2, **params})
     assert (order["id"], len(placed)) == ("7", 1)
     assert placed[0]["algoClOrdId"] == params.get("clientOrderId", placed[0]["clOrdId"])
+
+
+def test_what_sends_a_request_as_it_is_given_is_under_the_policy(bots: Any, api: Any) -> None:
+    """`fetch2` and `fetch` place orders too, and nothing is sent past the kill switch."""
+    venue = Okx(api)
+    script(venue, venue.accept)
+    rules = policies()
+    bot = wrap(bots.at(api.rest, "okx"), "short", policies=rules)
+    arguments = "trade/batch-orders", ["private"], "POST", [{"instId": "BTC-USDT", "clOrdId": "mine"}]
+    bots.call(bot.fetch2, *arguments)
+    rules.isolate("short")
+    with pytest.raises(CircuitOpenError):
+        bots.call(bot.fetch2, *arguments)
+    signed = bot.sign(*arguments)
+    with pytest.raises(CircuitOpenError):
+        bots.call(bot.fetch, signed["url"], signed["method"], signed["headers"], signed["body"])
+    assert placements(venue) == ["mine"]

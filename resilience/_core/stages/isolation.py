@@ -70,4 +70,5 @@ def cancels_only(operation: str) -> bool:
         return False
     if any(word.startswith("cancel") and not word.startswith(_NO_VERB) for word in words):
         return True
-    return words[:1] == ["delete"] and any(word.startswith("order") for word in words)
+    # ccxt's implicit methods have the verb inside: `privateDeleteOrder`.
+    return "delete" in words and any(word.startswith("order") for word in words)
