@@ -410,3 +410,25 @@ def test_what_sends_a_request_as_it_is_given_is_under_the_policy(bots: Any, api:
     with pytest.raises(CircuitOpenError):
         bots.call(bot.fetch, signed["url"], signed["method"], signed["headers"], signed["body"])
     assert placements(venue) == ["mine"]
+
+
+def test_a_cancel_that_passes_an_isolation_may_load_the_markets(bots: Any, api: Any) -> None:
+    """A bot that has just been started can cancel; nobody else loads them."""
+    venue = Okx(api)
+    api.on("/api/v5/public/instruments", {"code": "0", "data": []})
+    api.on("/api/v5/asset/currencies", {"code": "0", "data": []})
+    api.on(venue.cancel, {"code": "0", "data": [{"ordId": "7", "clOrdId": "", "sCode": "0"}]})
+    rules = policies()
+    plain = bots.at(api.rest, "okx")
+    plain.markets, symbols = None, plain.markets
+    bot = wrap(plain, "short", policies=rules)
+    rules.isolate("short", cancels=True)
+    for method, *arguments in ((bot.load_markets,), (bot.create_order, SPOT, *ORDER)):
+        with pytest.raises(CircuitOpenError):
+            bots.call(method, *arguments)
+    assert api.sent_to("/api/v5/public/instruments") == []
+    with pytest.raises(ccxt.BadSymbol):  # of the markets that it has loaded
+        bots.call(bot.cancel_order, "7", SPOT)
+    assert api.sent_to("/api/v5/public/instruments") != []
+    plain.set_markets(symbols)
+    assert bots.call(bot.cancel_order, "7", SPOT)["id"] == "7"

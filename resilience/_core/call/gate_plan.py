@@ -51,10 +51,10 @@ class GatePlan:
     """
 
     __slots__ = (
+        "_cancels",
         "_lane",
         "_lanes",
         "_needs",
-        "_operation",
         "_policy",
         "_resumed",
         "_skip",
@@ -106,12 +106,12 @@ class GatePlan:
         self.is_needed = self.quotas is not None or self.admission is not None
         self.rate_window = self.quotas.single_window if self.quotas is not None and self.admission is None else None
         self._policy = policy.name
-        self._operation = info.operation
         self._lane = info.lane
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
         self._resumed = info.resumed
+        self._cancels = info.prepares_cancel or cancels_only(info.operation)
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Return whether an attempt may begin at this instant.
@@ -128,7 +128,7 @@ class GatePlan:
         an earlier process, which sends nothing and is followed by a lookup.
         """
         isolation = self.hold.isolation(self._policy)
-        if isolation is None or (isolation.cancels and cancels_only(self._operation)):
+        if isolation is None or (isolation.cancels and self._cancels):
             return None
         return None if in_lookup or self._resumed or _in_lookup() else isolation
 
