@@ -26,7 +26,7 @@ _SAME_API = {
     "binancecoinm": "binance", "binanceus": "binance", "binanceusdm": "binance",
     "bybiteu": "bybit", "bybitid": "bybit",
     "gateeu": "gate",
-    "kucoinfutures": "kucoin",
+    "kucoineu": "kucoin", "kucoinfutures": "kucoin",
     "myokx": "okx", "okxus": "okx",
 }  # fmt: skip
 """Exchanges of ccxt that have the codes of another one: a site of it, or a part of its API."""

@@ -184,9 +184,12 @@ class _Operations:
 
     def _registry(self) -> str:
         support = self._engines.support
-        name = self._engine.id if support is None or support.registry is None else support.registry
+        named = self._engine.id if support is None or support.registry is None else support.registry
+        # A class that ccxt derives from another exchange's, as for a site of its own, has the codes of that one.
+        names = (named, *(kind.__name__ for kind in type(self._engine).__mro__))
+        known = next(filter(is_known, names), "ccxt")
         # The table is loaded here, when the exchange is wrapped, and not at the first failure.
-        return CodeRegistry.builtin(name).name if is_known(name) else "ccxt"
+        return CodeRegistry.builtin(known).name
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")
