@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
 from resilience._core.stages.hold import Hold, Holds
@@ -13,7 +16,7 @@ from resilience._core.stages.isolation import Isolation, cancels_only, isolation
     [
         "cancel_order", "cancelOrder", "cancel_all_orders", "cancel_all_orders_after", "bot.cancel",
         "POST /api/v2/spot/trade/cancel-order", "delete api.binance.com/api/v3/order", "DELETE /api/v3/openOrders",
-        "Client.cancel_plan_order",
+        "Client.cancel_plan_order", "privateDeleteOrder", "fapi_private_delete_all_open_orders",
     ],
 )  # fmt: skip
 def test_what_only_cancels(name: str) -> None:
@@ -26,7 +29,8 @@ def test_what_only_cancels(name: str) -> None:
     [
         "create_order", "edit_order", "cancel_replace_order", "POST /api/v3/order/cancelReplace", "cancel_and_create",
         "DELETE /positions/3", "order", "", "place_order_or_cancel", "delete_everything",
-        "POST /api/v5/trade/amend-order",
+        "POST /api/v5/trade/amend-order", "cancel_and_reverse", "cancelThenOpenPosition", "recreate_cancelled_orders",
+        "fetch_canceled_orders", "GET /deleted/orders", "POST /orders/cancelled/42/retry", "cancel_or_hedge",
     ],
 )  # fmt: skip
 def test_what_does_more(name: str) -> None:
@@ -87,3 +91,55 @@ def test_one_of_all_policies_concerns_each() -> None:
     holds = Holds()
     holds.isolate(isolated(None))
     assert holds.of("", "", "one", "p").isolation("p") == holds.isolations[0]
+
+
+class Interrupted(dict[Any, bool]):
+    """The holds of an operation; a signal handler runs before each is set."""
+
+    def __init__(self, handler: Callable[[], object]) -> None:
+        super().__init__()
+        self.handler = handler
+
+    def __setitem__(self, key: Any, value: bool) -> None:
+        self.handler()
+        super().__setitem__(key, value)
+
+
+def test_a_signal_handler_releases_what_is_just_isolated() -> None:
+    """Nothing of it stays with an operation, where nobody could end it any more."""
+    holds = Holds()
+    state = holds.of("", "", "one", "p")
+    state.current = Interrupted(lambda: holds.end_isolations(holds.isolations))
+    holds.isolate(isolated("p"))
+    assert (holds.isolations, dict(state.current)) == ([], {})
+
+
+def test_a_signal_handler_releases_while_an_operation_is_new() -> None:
+    """The operation is not rejected for ever."""
+    holds = Holds()
+
+    class Released(Isolation):
+        def concerns(self, policy: str) -> bool:
+            holds.end_isolations([self])
+            return super().concerns(policy)
+
+    holds.isolate(Released(*isolated("p")))
+    assert dict(holds.of("", "", "one", "p").current) == {}
+
+
+def test_a_signal_handler_releases_and_isolates_during_a_release() -> None:
+    """Each is ended once, and what the handler has isolated stays isolated."""
+    holds = Holds()
+    state = holds.of("", "", "one", "p")
+    first, second, later = isolated("p"), isolated(None), isolated("p", since=2.0)
+    holds.isolate(first)
+    holds.isolate(second)
+
+    def interrupted() -> Iterator[Isolation]:
+        yield first
+        assert holds.end_isolations([first, second]) == [second]
+        holds.isolate(later)
+        yield second
+
+    assert holds.end_isolations(interrupted()) == [first]
+    assert (holds.isolations, list(state.current)) == ([later], [later])

@@ -12,7 +12,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from resilience import Policies, failure_of, wrap
+from resilience import CircuitOpenError, Policies, failure_of, wrap
 from resilience.outbox import Outbox
 from resilience.sandbox import Sandbox
 
@@ -374,3 +374,61 @@ def test_a_harsh_exchange(bots: Any, name: str, symbol: str) -> None:
             assert bots.call(bot.create_order, *order)["clientOrderId"] == f"order{number:03}"
         exchange.settle()
         assert [row["executions"] for row in exchange.ledger()["orders"]] == [1] * 12
+
+
+@pytest.mark.parametrize("params", [{"clientOrderId": "mine"}, {}])
+def test_conditional_orders_carry_the_key_by_its_own_name(bots: Any, api: Any, params: Any) -> None:
+    """OKX's have `algoClOrdId`, and ccxt sends `clOrdId`, which means nothing there: a lost answer is looked up."""
+    venue = Okx(api)
+    placed: list[Any] = []
+
+    def answer(sent: Any) -> Any:
+        if "ordType" in sent:
+            placed.append({**sent, "algoId": "7", "state": "live", "cTime": str(ms()), "uTime": str(ms())})
+            return "drop"
+        found = [one for one in placed if one["algoClOrdId"] == sent["algoClOrdId"]]
+        return {"code": "0", "data": found} if found else {"code": "51603", "msg": "Order does not exist", "data": []}
+
+    api.on("/api/v5/trade/order-algo", answer)
+    order = bots.call(bot_at(bots, venue).create_order, SPOT, "market", "sell", 1, None, {"stopLossPrice": 2, **params})
+    assert (order["id"], len(placed)) == ("7", 1)
+    assert placed[0]["algoClOrdId"] == params.get("clientOrderId", placed[0]["clOrdId"])
+
+
+def test_what_sends_a_request_as_it_is_given_is_under_the_policy(bots: Any, api: Any) -> None:
+    """`fetch2` and `fetch` place orders too, and nothing is sent past the kill switch."""
+    venue = Okx(api)
+    script(venue, venue.accept)
+    rules = policies()
+    bot = wrap(bots.at(api.rest, "okx"), "short", policies=rules)
+    arguments = "trade/batch-orders", ["private"], "POST", [{"instId": "BTC-USDT", "clOrdId": "mine"}]
+    bots.call(bot.fetch2, *arguments)
+    rules.isolate("short")
+    with pytest.raises(CircuitOpenError):
+        bots.call(bot.fetch2, *arguments)
+    signed = bot.sign(*arguments)
+    with pytest.raises(CircuitOpenError):
+        bots.call(bot.fetch, signed["url"], signed["method"], signed["headers"], signed["body"])
+    assert placements(venue) == ["mine"]
+
+
+def test_a_cancel_that_passes_an_isolation_may_load_the_markets(bots: Any, api: Any) -> None:
+    """A bot that has just been started can cancel; nobody else loads them."""
+    venue = Okx(api)
+    api.on("/api/v5/public/instruments", {"code": "0", "data": []})
+    api.on("/api/v5/asset/currencies", {"code": "0", "data": []})
+    api.on(venue.cancel, {"code": "0", "data": [{"ordId": "7", "clOrdId": "", "sCode": "0"}]})
+    rules = policies()
+    plain = bots.at(api.rest, "okx")
+    plain.markets, symbols = None, plain.markets
+    bot = wrap(plain, "short", policies=rules)
+    rules.isolate("short", cancels=True)
+    for method, *arguments in ((bot.load_markets,), (bot.create_order, SPOT, *ORDER)):
+        with pytest.raises(CircuitOpenError):
+            bots.call(method, *arguments)
+    assert api.sent_to("/api/v5/public/instruments") == []
+    with pytest.raises(ccxt.BadSymbol):  # of the markets that it has loaded
+        bots.call(bot.cancel_order, "7", SPOT)
+    assert api.sent_to("/api/v5/public/instruments") != []
+    plain.set_markets(symbols)
+    assert bots.call(bot.cancel_order, "7", SPOT)["id"] == "7"

@@ -68,6 +68,20 @@ def test_an_open_breaker_does_not_make_a_write_failed(outbox: Outbox, driver: Dr
     assert [write.outcome for write in resume(outbox, driver, client)] == ["done"]
 
 
+def test_what_is_isolated_is_looked_up_and_not_sent_again(outbox: Outbox, driver: Driver) -> None:
+    """A restart after an incident finds out what was executed while nothing may be sent."""
+    leave_open(outbox, driver, 1)
+    raw = Bot()
+    client, policies = bot_of(raw, outbox, lookup=found_none)
+    policies.isolate("trade")
+    (write,) = resume(outbox, driver, client, resend=True)
+    assert (write.outcome, raw.sent, [row.key for row in outbox.rows("failed")]) == ("failed", [], ["0"])
+    leave_open(outbox, driver, 1)
+    client, policies = bot_of(raw, outbox)
+    policies.isolate()
+    assert [write.outcome for write in resume(outbox, driver, client)] == ["done"]
+
+
 def test_an_exhausted_quota_does_not_make_a_write_failed(outbox: Outbox, driver: Driver) -> None:
     """The write was sent by an earlier process: a quota of this one is no proof that it was not."""
     leave_open(outbox, driver, 2)

@@ -51,11 +51,12 @@ class GatePlan:
     """
 
     __slots__ = (
+        "_cancels",
         "_lane",
         "_lanes",
         "_needs",
-        "_operation",
         "_policy",
+        "_resumed",
         "_skip",
         "admission",
         "breaker",
@@ -105,11 +106,12 @@ class GatePlan:
         self.is_needed = self.quotas is not None or self.admission is not None
         self.rate_window = self.quotas.single_window if self.quotas is not None and self.admission is None else None
         self._policy = policy.name
-        self._operation = info.operation
         self._lane = info.lane
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
+        self._resumed = info.resumed
+        self._cancels = info.prepares_cancel or cancels_only(info.operation)
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Return whether an attempt may begin at this instant.
@@ -122,12 +124,13 @@ class GatePlan:
     def isolation(self, *, in_lookup: bool = False) -> Isolation | None:
         """Return the isolation that keeps an attempt of this operation from being sent now, or None.
 
-        What a lookup of a write in doubt sends passes: without it the write would stay in doubt.
+        What a lookup of a write in doubt sends passes: without it the write would stay in doubt. So does the attempt of
+        an earlier process, which sends nothing and is followed by a lookup.
         """
         isolation = self.hold.isolation(self._policy)
-        if isolation is None or (isolation.cancels and cancels_only(self._operation)) or in_lookup or _in_lookup():
+        if isolation is None or (isolation.cancels and self._cancels):
             return None
-        return isolation
+        return None if in_lookup or self._resumed or _in_lookup() else isolation
 
     def reject_isolated(self, isolation: Isolation) -> Exception:
         """Return the error of an attempt that an isolation rejects, and count it."""

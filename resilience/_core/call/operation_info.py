@@ -49,6 +49,7 @@ class OperationInfo:
         make_key: makes the key of a call whose caller gives none, instead of the policies' own.
         needs_consent: no key is made for this operation: only one that the caller gives is used.
         always_sent: a read that is never answered from memory: it asks for the server's time, or fills the client.
+        prepares_cancel: it is made inside a call that only cancels, which cannot do without it.
         check_answers: an answer that is not this keyed write's is no success: see `_pipeline/own_answers.py`.
     """
 
@@ -77,6 +78,7 @@ class OperationInfo:
     check_answers: bool = False
     venue: str | None = None
     always_sent: bool = False
+    prepares_cancel: bool = False
     path: str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None = None
     socket: str | None = None
 

@@ -105,7 +105,7 @@ class Holds:
     def __init__(self) -> None:
         self._lock = new_lock()
         self._holds: dict[Hold, bool] = {}
-        self._isolations: dict[tuple[str | None, str], Isolation] = {}
+        self._isolations: dict[Isolation, bool] = {}
         # Weak: the plans keep them alive. Names of operations may be without number, plans are not.
         self._operations: WeakValueDictionary[tuple[str, str, str], OperationHold] = WeakValueDictionary()
 
@@ -120,37 +120,42 @@ class Holds:
                     if _concerns(hold, state):
                         state.current[hold] = True
             state.policies[policy] = True
-            for isolation in tuple(self._isolations.values()):
+            for isolation in tuple(self._isolations):
                 if isolation.concerns(policy):
                     state.current[isolation] = True
+                    self._forget_if_ended(isolation)
             return state
 
     @property
     def isolations(self) -> list[Isolation]:
         """The isolations in force, the oldest first."""
-        isolations = list(self._isolations.values())  # a copy in one call into C: a handler may change it
+        isolations = list(self._isolations)  # a copy in one call into C: a handler may change it
         return sorted(isolations, key=lambda isolation: isolation.since)
 
     def isolate(self, isolation: Isolation) -> None:
         """Let no operation of a policy be sent; replaces an earlier isolation of the same policy by the same hand."""
         key = isolation.policy, isolation.by
         with self._lock:
-            before = self._isolations.get(key)
-            self._isolations[key] = isolation
+            before = [one for one in tuple(self._isolations) if (one.policy, one.by) == key]
+            self._isolations[isolation] = True
             for state in self._states():
                 if any(isolation.concerns(policy) for policy in tuple(state.policies)):
                     state.current[isolation] = True
-            if before is not None:
-                self._forget(before)
+            self._forget_if_ended(isolation)
+            self.end_isolations(before)
 
     def end_isolations(self, isolations: Iterable[Isolation]) -> list[Isolation]:
         """End isolations; each of them is returned to one caller alone, which reports its end."""
         with self._lock:
-            ended = [one for one in isolations if self._isolations.get((one.policy, one.by)) is one]
+            ended = [one for one in isolations if self._isolations.pop(one, False)]
             for isolation in ended:
-                del self._isolations[isolation.policy, isolation.by]
                 self._forget(isolation)
             return ended
+
+    def _forget_if_ended(self, isolation: Isolation) -> None:
+        # A signal handler may have released it while it was given to operations, which nobody could release again.
+        if isolation not in self._isolations:
+            self._forget(isolation)
 
     def _forget(self, isolation: Isolation) -> None:
         for state in self._states():

@@ -16,8 +16,14 @@ __all__ = ["Isolation", "cancels_only", "isolation_text", "new_isolation"]
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # Words beside "cancel" that say that something else is done as well: cancel-and-replace takes on risk like any order.
 _FURTHER = frozenset(
-    {"amend", "buy", "create", "edit", "modify", "new", "place", "replace", "sell", "submit", "update"}
-)
+    {
+        "amend", "and", "buy", "close", "create", "edit", "flatten", "hedge", "modify", "new", "place", "rebalance",
+        "recreate", "reopen", "replace", "requote", "resend", "retry", "reverse", "sell", "send", "submit", "then",
+        "update",
+    }
+)  # fmt: skip
+# "cancel" as an adjective or noun says what the orders are, and not what is done with them.
+_NO_VERB = ("cancelable", "canceled", "cancellable", "cancellation", "cancelled")
 
 
 class Isolation(NamedTuple):
@@ -62,6 +68,7 @@ def cancels_only(operation: str) -> bool:
     words = [word.lower() for word in _WORD.findall(operation)]
     if not _FURTHER.isdisjoint(words):
         return False
-    if any(word.startswith("cancel") for word in words):
+    if any(word.startswith("cancel") and not word.startswith(_NO_VERB) for word in words):
         return True
-    return words[:1] == ["delete"] and any(word.startswith("order") for word in words)
+    # ccxt's implicit methods have the verb inside: `privateDeleteOrder`.
+    return "delete" in words and any(word.startswith("order") for word in words)

@@ -13,6 +13,7 @@ import inspect
 import logging
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,8 +77,12 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     engine, info = operations._engine, operations.resilience_operation_info("load_markets", wrapped)
     if info is not None:
         # Without a reference to `wrapped`: a method of it may be used when it is gone itself.
-        engine._resilience.compile_loading = functools.partial(exchange_rules.compile, info=info)
+        engine._resilience.compile_loading = functools.partial(_compile_loading, exchange_rules, info)
     return wrapped
+
+
+def _compile_loading(rules: ExchangeRules, info: OperationInfo, load: Any, *, for_cancel: bool) -> Any:
+    return rules.compile(load, replace(info, prepares_cancel=for_cancel))
 
 
 def _redact_record(record: logging.LogRecord) -> bool:

@@ -12,6 +12,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from ..._core.call.context import clean_context
+from ..._core.stages.isolation import cancels_only
 from ..._drivers.untimed_wait import untimed_wait
 from .attempt import as_attempt
 from .requests_sent import ATTEMPT, count_as_reads
@@ -65,7 +66,8 @@ def _own_call(engine: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Cal
     state, load = engine._resilience, engine.load_markets
     if state.compile_loading is None:
         return None
-    call: Callable[..., Any] = state.compile_loading(as_attempt(load, state, asynchronous=iscoroutinefunction(load)))
+    attempt_of_load = as_attempt(load, state, asynchronous=iscoroutinefunction(load))
+    call: Callable[..., Any] = state.compile_loading(attempt_of_load, for_cancel=cancels_only(attempt.operation))
     return call
 
 

@@ -32,7 +32,10 @@ _READ = re.compile(r"(?:fetch|load)_")
 _KEYED = re.compile(r"create_(?!orders)(?:\w+_)?order(?:_with_\w+)?")
 # Not cancel_all_orders: sent again, it would also cancel what was placed in between.
 _IDEMPOTENT = re.compile(r"cancel_(?!all_)(?:\w+_)?orders?(?:_\w+)?")
-_WRITE = re.compile(r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(?:_\w+)?|withdraw|deposit|request")
+# `request`, `fetch` and `fetch2` send whatever they are given.
+_WRITE = re.compile(
+    r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(?:_\w+)?|withdraw|deposit|request|fetch2?"
+)
 # Helpers that build requests without sending them, or that other methods send by.
 _NOT_WRAPPED = re.compile(r".*_(?:request|requests|helper|library|protos)")
 _WATCH = re.compile(r"(?:un_)?watch_\w+")

@@ -111,8 +111,16 @@ class VenueSupport(ExchangeSupport):
         write, call = self.write_of(request), current_call()
         if write is None or call is None:
             return request.params
-        self._check_key(write, request.params, call.key)
-        return self._with_window(write, self._without_stray_key(write, request.params, call.key), call.window)
+        params = self._with_key(write, request.params, call.key)
+        self._check_key(write, params, call.key)
+        return self._with_window(write, self._without_stray_key(write, params, call.key), call.window)
+
+    def _with_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
+        """Return the parameters with the key by the name that it has in conditional orders, which ccxt may not know."""
+        known = key is None or write.action != "place" or write.items or write.key in self.venue.key.parameters
+        if known or not isinstance(params, Mapping) or params.get(write.key) is not None:
+            return params
+        return {**params, write.key: key}
 
     def _check_key(self, write: WriteSettings, params: Any, key: str | None) -> None:
         if key is None or write.action not in ("place", "replace"):
