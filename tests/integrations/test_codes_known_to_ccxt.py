@@ -11,6 +11,8 @@ from resilience import CodeRegistry, Policies, failure_of, wrap
 from resilience.config.codes.code_tables import is_known
 from resilience.integrations.ccxt.exchange_codes import exchange_codes
 
+pytestmark = pytest.mark.newest_versions
+
 VAGUE = {"ExchangeError", "NetworkError", "BaseError"}
 
 

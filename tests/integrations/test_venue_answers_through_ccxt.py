@@ -18,6 +18,8 @@ from resilience.testing import FakeClock
 from tests.integrations.server import Server
 from tests.integrations.venue_answers import VENUES, VenueAnswer, answers_of, name_of
 
+pytestmark = pytest.mark.newest_versions
+
 ACCOUNT = {
     "apiKey": "key", "secret": "c2VjcmV0c2VjcmV0", "password": "word", "walletAddress": "0x" + "1" * 40,
     "privateKey": "0x" + "2" * 64, "enableRateLimit": False,

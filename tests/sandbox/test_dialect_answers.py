@@ -13,6 +13,8 @@ import requests
 from resilience.sandbox import Sandbox
 from tests.sandbox.ccxt_venues import SPOT, SWAP, Caller, executions, trading
 
+pytestmark = pytest.mark.slow
+
 ERRORS = import_module("ccxt")
 UNKNOWN = {"binance": "/api/v3/nowhere", "okx": "/api/v5/nowhere", "bybit": "/v5/nowhere"}
 UNSIGNED = {

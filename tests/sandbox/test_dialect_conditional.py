@@ -9,6 +9,8 @@ import pytest
 
 from tests.sandbox.ccxt_venues import SWAP, Caller, executions, look_up, trading
 
+pytestmark = pytest.mark.slow
+
 ERRORS = import_module("ccxt")
 KEYS = {"binance": "clientOrderId", "okx": "algoClOrdId"}
 """The parameter of ccxt that reaches the exchange; for OKX, `clientOrderId` becomes a field that is no id there."""

@@ -11,6 +11,8 @@ import pytest
 from resilience.sandbox import Sandbox
 from tests.sandbox.ccxt_venues import LOOKUPS, SPOT, SWAP, Caller, executions, look_up, trading
 
+pytestmark = pytest.mark.slow
+
 ERRORS = import_module("ccxt")
 MARKETS = sorted(LOOKUPS)
 VENUES = sorted({venue for venue, _ in MARKETS})

@@ -9,6 +9,8 @@ import pytest
 
 from tests.sandbox.ccxt_venues import LOOKUPS, SPOT, SWAP, Caller, executions, look_up, trading
 
+pytestmark = pytest.mark.slow
+
 ERRORS = import_module("ccxt")
 HOURS, DAYS = 3600.0, 86400.0
 CATEGORY = {SPOT: "spot", SWAP: "linear"}

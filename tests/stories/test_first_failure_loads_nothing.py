@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HARNESS = """
 import asyncio, contextlib, json, logging, os, sys, urllib.request
 from pathlib import Path
