@@ -255,6 +255,7 @@ def test_the_defaults_of_a_function() -> None:
         False,
         None,
         False,
+        False,
         None,
         None,
     ]
