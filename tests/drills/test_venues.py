@@ -18,7 +18,7 @@ def counts(**changes: int) -> DrillCounts:
     return DrillCounts(**{**figures, "exactly_once": 10, **changes})
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("calls", ["sync", "async"])
 @pytest.mark.parametrize("venue", VENUES)
 def test_orders_of_every_venue(venue: str, calls: str) -> None:

@@ -352,7 +352,7 @@ def test_a_write_of_an_earlier_process(bots: Any, api: Any, tmp_path: Path, hour
     assert placements(venue) == ["mine"]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("symbol", [SPOT, SWAP])
 @pytest.mark.parametrize("name", ["binance", "bybit", "okx"])
 def test_a_harsh_exchange(bots: Any, name: str, symbol: str) -> None:

@@ -118,7 +118,7 @@ async def _all_async(client: Async, rules: Policies, url: str) -> list[Any]:
     return outcomes
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @every_client
 def test_no_request_begins_after_it(client: HttpClient, server: HeldServer) -> None:
     """Neither a retry nor a request that waited in the client for a connection; what was sent gets its answer."""

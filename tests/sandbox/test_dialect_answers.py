@@ -13,7 +13,7 @@ import requests
 from resilience.sandbox import Sandbox
 from tests.sandbox.ccxt_venues import SPOT, SWAP, Caller, executions, trading
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 ERRORS = import_module("ccxt")
 UNKNOWN = {"binance": "/api/v3/nowhere", "okx": "/api/v5/nowhere", "bybit": "/v5/nowhere"}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.ccxt_venues import SWAP, Caller, executions, look_up, trading
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 ERRORS = import_module("ccxt")
 KEYS = {"binance": "clientOrderId", "okx": "algoClOrdId"}

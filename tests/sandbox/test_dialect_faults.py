@@ -11,7 +11,7 @@ import pytest
 from resilience.sandbox import Sandbox
 from tests.sandbox.ccxt_venues import LOOKUPS, SPOT, SWAP, Caller, executions, look_up, trading
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 ERRORS = import_module("ccxt")
 MARKETS = sorted(LOOKUPS)

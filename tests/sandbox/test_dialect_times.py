@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.ccxt_venues import LOOKUPS, SPOT, SWAP, Caller, executions, look_up, trading
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 ERRORS = import_module("ccxt")
 HOURS, DAYS = 3600.0, 86400.0

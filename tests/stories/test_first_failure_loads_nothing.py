@@ -536,7 +536,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+QUICK = ("decorator, configured before", "async decorator, configured afterwards", "requests", "ccxt", "stream")
+"""Programs that are not left to the full run."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in PROGRAMS]
+)
 def test_nothing_is_loaded(name: str, url: str, folder: Path) -> None:
     """Neither the first call nor the first failure imports a module or opens a file."""
     text = f"{HARNESS}{textwrap.dedent(PROGRAMS[name])}\nprint(json.dumps(loads))\n"

@@ -20,7 +20,7 @@ from resilience.sandbox import Sandbox
 from resilience.venues import shipped_venues
 from resilience.venues.known_venue import Venue
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 SUPPORT = "resilience.integrations.ccxt.venue_support.VenueSupport"
 BUY = ("BTC/USDT", "market", "buy", 0.01, None)
