@@ -305,6 +305,7 @@ def test_a_wrong_interval(capsys: pytest.CaptureFixture[str], interval: str) -> 
     assert "from 100ms to 1h" in capsys.readouterr().err
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")
 @pytest.mark.parametrize("rich", [True, False])
 def test_live_on_a_terminal(api: ScriptedApi, tmp_path: Path, rich: bool) -> None:
