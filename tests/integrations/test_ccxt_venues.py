@@ -16,7 +16,7 @@ from resilience import CircuitOpenError, Policies, failure_of, wrap
 from resilience.outbox import Outbox
 from resilience.sandbox import Sandbox
 
-pytestmark = pytest.mark.newest_versions
+pytestmark = [pytest.mark.newest_versions, pytest.mark.full]
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 BOUNDS = {"window": "400ms", "stamp_window": "400ms", "processing": "100ms", "lag": "100ms", "wait": "50ms"}
