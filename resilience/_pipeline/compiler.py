@@ -14,6 +14,7 @@ from .._core.call.stage_plugins import check_stages, stages_of
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._core.stages.built_in_stage import StageView
+from .._core.stages.hedge import races
 from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
 from .._drivers.stage_layers import add_layers
@@ -198,13 +199,18 @@ class PolicyCompiler:
             info = replace(info, reconcile=as_lookup(info.reconcile, asynchronous=asynchronous))
         info = expect_responses(info)
         plan, stages = self.plan(fn, info, keys, skip), self.stages
+        hedged = races(plan, asynchronous=asynchronous)
+        if hedged:
+            plan.count_attempts_apart()
         send = fn
         if is_checked(plan):
             send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
-        if self.shared.events.successes:  # a listener to successes that comes later has everything compiled again
+        if (
+            self.shared.events.successes and not hedged
+        ):  # a listener to successes that comes later has everything compiled again
             call = (report_successes_async if asynchronous else report_successes_sync)(plan, call)
         inputs = layer_inputs(
             plan,

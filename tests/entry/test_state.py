@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -365,6 +366,51 @@ def test_a_call_inside_a_call_reports_its_own_attempts(driver: Driver) -> None:
     driver.call(outer)
     succeeded = [(event.operation, event.attempts) for event in events if event.name == "call_succeeded"]
     assert succeeded == [("inner", 2), ("outer", 1)]
+
+
+@pytest.mark.parametrize("driver", ["asyncio", "trio", "sync"], indirect=True)
+def test_a_hedged_call_is_one_call(driver: Driver) -> None:
+    """However many attempts it has started, and whatever became of those that have lost."""
+    hedge = {"delay": "1ms", "threads": True}
+    rules = Policies.from_mapping({"policies": {"p": {**RULES, "hedge": hedge, "retry": "off"}}})
+    events: list[Any] = []
+    rules.subscribe(events.append, successes=True)
+    begun = [0]
+
+    def wait_for_a_second() -> float:
+        begun[0] += 1
+        first = begun[0] == 1
+        return 1.0 if first else 0.0
+
+    if driver.kind == "sync":
+
+        def read() -> str:
+            time.sleep(wait_for_a_second())
+            return "done"
+    else:
+
+        async def read() -> str:  # type: ignore[misc]
+            seconds = wait_for_a_second()
+            await (trio.sleep(seconds) if driver.kind == "trio" else asyncio.sleep(seconds))
+            return "done"
+
+    call = rules.resilient("p", operation="op", idempotent=True)(read)
+    assert driver.call(call) == "done"
+    assert counters(rules) == {"ok": 1, "failed": 0, "rejected": 0, "unknown": 0, "cancelled": 0}
+    assert [event.attempts for event in events if event.name == "call_succeeded"] == [2]
+    rules.isolate()
+    with pytest.raises(CircuitOpenError):
+        driver.call(call)
+    assert counters(rules)["rejected"] == 1
+    rules.release()
+    failing = rules.resilient("p", operation="down", idempotent=True)(driver.function(_down))
+    with pytest.raises(ServiceDownError):
+        driver.call(failing)
+    assert counters(rules, "down")["failed"] == 1
+
+
+def _down() -> None:
+    raise ServiceDownError
 
 
 def test_a_listener_of_pybreakers_kind_gets_no_events() -> None:

@@ -44,6 +44,7 @@ class Plan:
         "attempt_timeout",
         "breaker",
         "budget",
+        "call_counts",
         "clock",
         "control_flow",
         "counts",
@@ -132,7 +133,7 @@ class Plan:
         self.inspect_result = self._inspector()
         # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
-        self.counts = OutcomeCounts() if counts is None else counts
+        self.call_counts = self.counts = OutcomeCounts() if counts is None else counts
         self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         operation_events = OperationEvents(events, policy.name, info, breaker, fn)
@@ -201,6 +202,10 @@ class Plan:
             new_stamps=self.info.new_stamps if self.reconcilable or self.keys is not None else None,
             successes=self.counts.successes,
         )
+
+    def count_attempts_apart(self) -> None:
+        """Have the attempts of a race counted apart: the race itself counts its calls. Before anything is compiled."""
+        self.counts = OutcomeCounts()
 
     def begin_first_attempt(self, now: float, deadline: float, key: str | None) -> CallContext:
         """Record that the first attempt of a call begins, which has passed its gate; return its context."""

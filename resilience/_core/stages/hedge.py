@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 
 from ..._printable import printable
+from ...errors import RejectedError
 from ..base.routine import Invocation, Routine
 from ..policy.policy import Policy
 from ..policy.policy_set import OperationSettings
@@ -22,7 +23,7 @@ from ..policy.sections import HedgeSettings
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
 from .duration_text import format_duration
 
-__all__ = ["HedgeDelay", "HedgeStage", "Race"]
+__all__ = ["HedgeDelay", "HedgeStage", "Race", "races"]
 
 _SAMPLES = 128
 _MIN_SAMPLES = 20  # a percentile of fewer calls says nothing
@@ -67,27 +68,31 @@ class Race:
     """The hedges of one call: whether another one may start, and after which delay. Used by one thread or task.
 
     Attributes:
+        attempts: how many have started.
         delay: seconds until the next attempt starts.
         is_late: returns whether the call's deadline has passed; set by the driver when the race begins.
     """
 
-    __slots__ = ("_plan", "_remaining", "delay", "is_late")
+    __slots__ = ("_plan", "_remaining", "attempts", "delay", "is_late")
 
     def __init__(self, plan: Any, hedge_delay: HedgeDelay) -> None:
         self._plan = plan
         self._remaining = hedge_delay.rules.max_hedges
+        self.attempts = 1
         self.delay = hedge_delay.delay
         self.is_late: Callable[[], bool] = bool
 
     def start_hedge(self) -> bool:
         """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
         budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
-        held = hold.current and hold.ready_at(now) > now  # it would not be sent
+        # It would not be sent.
+        held = hold.current and (hold.ready_at(now) > now or self._plan.gate.isolation() is not None)
         late = self.is_late()  # the delay has ended late: the machine slept, or the process was stopped
         if self._remaining <= 0 or held or late or (budget is not None and not budget.withdraw(now)):
             self._remaining = 0
             return False
         self._remaining -= 1
+        self.attempts += 1
         self._plan.emit("hedge_started", wait_for=self.delay)
         return True
 
@@ -95,6 +100,24 @@ class Race:
     def has_more(self) -> bool:
         """Whether another attempt may still start."""
         return self._remaining > 0
+
+
+def races(plan: Any, *, asynchronous: bool) -> bool:
+    """Return whether the calls of an operation are hedged: no writes, and sync ones only where threads are allowed."""
+    settings = plan.policy.hedge
+    may_race = settings is not None and (asynchronous or settings.threads)
+    return bool(may_race and plan.idempotent and not plan.info.send_once)
+
+
+def _outcome_of(plan: Any, result: Any, error: BaseException | None) -> str | None:
+    """Return how a race has ended for the counts; None for an exception that steers the program."""
+    if error is None:
+        return "failed" if plan.inspect_result(result) is not None else "ok"
+    if not isinstance(error, Exception):
+        return "cancelled"
+    if plan.control_flow.includes(error):
+        return None
+    return "rejected" if isinstance(error, RejectedError) else "failed"
 
 
 class HedgeStage(BuiltInStage):
@@ -133,8 +156,7 @@ class HedgeStage(BuiltInStage):
     def layer(self, inputs: LayerInputs) -> Layer | None:
         """Return the race; None for writes, and for sync functions where threads are not allowed."""
         plan, settings = inputs.plan, inputs.plan.policy.hedge
-        may_race = settings is not None and (inputs.asynchronous or settings.threads)
-        if settings is None or not may_race or not plan.idempotent or plan.info.send_once:
+        if settings is None or not races(plan, asynchronous=inputs.asynchronous):
             return None
         hedge_delay: HedgeDelay = inputs.memory().setdefault("pace", HedgeDelay(settings))
         hedge_delay.rules = settings  # a reload may have changed them
@@ -144,9 +166,19 @@ class HedgeStage(BuiltInStage):
                 _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
             started = plan.clock.monotonic()
             race, attempt = Race(plan, hedge_delay), partial(send, *args, **kwargs)
-            result, error = yield Invocation(inputs.race, (plan, race, attempt))
+            try:
+                result, error = yield Invocation(inputs.race, (plan, race, attempt))
+            except BaseException:
+                plan.call_counts.add("cancelled")
+                raise
+            outcome = _outcome_of(plan, result, error)
+            if outcome is not None:
+                plan.call_counts.add(outcome)
             if error is None:
-                hedge_delay.add(plan.clock.monotonic() - started)
+                duration = plan.clock.monotonic() - started
+                hedge_delay.add(duration)
+                if outcome == "ok":
+                    plan.emit_success(duration, race.attempts, args, kwargs)
                 return result
             try:
                 raise error

@@ -71,7 +71,9 @@ def _print_once(snapshot: dict[str, Any]) -> None:
 
 def _watch(source: str, interval: float, snapshot: dict[str, Any]) -> int:
     """Draw again after each interval, until Ctrl-C or SIGTERM. A server that is gone is asked again."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the terminal is restored
+    # SIGTERM too, so that the terminal is restored; a shell starts what runs in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     kept, problem = deque([snapshot], maxlen=_KEPT), ""
     try:
         with live_screen() as draw:
