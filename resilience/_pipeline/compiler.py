@@ -208,9 +208,8 @@ class PolicyCompiler:
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
-        if (
-            self.shared.events.successes and not hedged
-        ):  # a listener to successes that comes later has everything compiled again
+        # A listener to successes that comes later has everything compiled again. A race reports its calls by itself.
+        if self.shared.events.successes and not hedged:
             call = (report_successes_async if asynchronous else report_successes_sync)(plan, call)
         inputs = layer_inputs(
             plan,

@@ -391,7 +391,10 @@ def test_a_hedged_call_is_one_call(driver: Driver) -> None:
 
         async def read() -> str:  # type: ignore[misc]
             seconds = wait_for_a_second()
-            await (trio.sleep(seconds) if driver.kind == "trio" else asyncio.sleep(seconds))
+            if driver.kind == "trio":
+                await trio.sleep(seconds)
+            else:
+                await asyncio.sleep(seconds)
             return "done"
 
     call = rules.resilient("p", operation="op", idempotent=True)(read)
