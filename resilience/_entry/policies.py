@@ -289,11 +289,13 @@ class Policies:
 
         Raises:
             PolicyError: there is no policy of that name.
-            TypeError: the reason is no text.
+            TypeError: the reason is no text, or `cancels` is no bool.
         """
         if not isinstance(reason, str):
             raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
-        self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=bool(cancels))
+        if not isinstance(cancels, bool):  # "no" would be true
+            raise TypeError(f"cancels: expected True or False, got {type(cancels).__name__}")
+        self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=cancels)
 
     def release(self, policy: str | Policy | None = None) -> int:
         """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.

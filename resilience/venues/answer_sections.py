@@ -67,7 +67,12 @@ class AnswerSettings(Section):
     time: Annotated[str, About("The path of the server's Unix milliseconds in every answer.", "time")] = ""
     order: Annotated[str, About("The path of the order, or of the orders, in the answer to a write.", "result")] = ""
     listed: Annotated[bool, About("Whether the order stands in a list there.", "true")] = False
-    item_code: Annotated[str, About("The key of an item's own code, beside the order's fields.", "sCode")] = ""
+    results: Annotated[
+        str, About("The path of the results of a batch, where they stand apart from the orders.", "retExtInfo.list")
+    ] = ""
+    item_code: Annotated[
+        str, About("The key of an item's own code, beside the order's fields or in `results`.", "sCode")
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None)
     if problem is not None:
         return problem
     orders = list(_orders(venue, body))
-    if any(_failed(venue, order) for order in orders):
+    if any(_failed(venue, item) for item in (*orders, *_mappings_at(body, venue.answer.results))):
         return "partial", "a part failed"
     if write.answer_id and not (orders and all(filled(value_at(order, write.answer_id)) for order in orders)):
         return "unreadable", f"a success without {write.answer_id}"
@@ -60,14 +60,26 @@ def codes_in(venue: Venue, body: Any) -> set[str]:
     answer = venue.answer
     codes = {value_at(body, answer.code)} if answer.code and isinstance(body, Mapping) else set()
     if answer.item_code:
-        codes |= {order.get(answer.item_code) for order in _orders(venue, body)}
+        items = (*_orders(venue, body), *_mappings_at(body, answer.results))
+        codes |= {item.get(answer.item_code) for item in items}
     return {str(code) for code in codes if filled(code)}
 
 
 def _orders(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
-    found = body
-    for key in filter(None, venue.answer.order.split(".")):
+    """Yield the orders of an answer; without a path, the answer itself is the order, or a list of them."""
+    path = venue.answer.order
+    return _mappings_at(body, path) if path else _mappings(body)
+
+
+def _mappings_at(body: Any, path: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the mappings at a dotted path: one, or those of a list; none without a path."""
+    found = body if path else None
+    for key in filter(None, path.split(".")):
         found = found.get(key) if isinstance(found, Mapping) else None
-    for order in found if isinstance(found, list) else [found]:
-        if isinstance(order, Mapping):
-            yield order
+    return _mappings(found)
+
+
+def _mappings(found: Any) -> Iterator[Mapping[str, Any]]:
+    for one in found if isinstance(found, list) else [found]:
+        if isinstance(one, Mapping):
+            yield one

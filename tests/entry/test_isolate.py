@@ -167,6 +167,8 @@ def test_a_reason_that_is_no_text() -> None:
     """It is refused where it is given."""
     with pytest.raises(TypeError, match="reason: expected a text, got int"):
         policies().isolate("p", reason=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="cancels: expected True or False, got str"):
+        policies().isolate("p", cancels="no")  # type: ignore[arg-type]
 
 
 def write(path: Path, text: str) -> Path:
@@ -223,7 +225,7 @@ def test_what_was_isolated_by_hand_survives_a_reload(tmp_path: Path) -> None:
     assert call() == 1
 
 
-@pytest.mark.parametrize("value", ["true", "false", "[1]"])
+@pytest.mark.parametrize("value", ["true", "false", "[1]", "on", "1"])
 def test_a_file_that_does_not_say_why(tmp_path: Path, value: str) -> None:
     """`isolated: false` must not isolate with the reason "false": it is an error with its place."""
     path = write(tmp_path / "bot.yaml", f"version: 1\nisolated: {value}\npolicies: {{p: {{isolated: {value}}}}}\n")

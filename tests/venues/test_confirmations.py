@@ -10,6 +10,14 @@ from resilience.venues import venue
 from resilience.venues.confirmed_writes import codes_in, find_problem
 
 OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreate", "privatePostOrder"
+BYBIT_CANCELS, BINANCE_CANCELS = "privatePostV5OrderCancelBatch", "fapiPrivateDeleteBatchOrders"
+
+
+def _cancelled(*codes: int) -> Any:
+    """Return Bybit's answer to a batch of cancels with these codes, which stand apart from the orders."""
+    orders = [{"orderId": str(number), "orderLinkId": ""} for number, _ in enumerate(codes)]
+    results = [{"code": code, "msg": ""} for code in codes]
+    return {"retCode": 0, "result": {"list": orders}, "retExtInfo": {"list": results}}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +33,10 @@ OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreate",
         ("bybit", BYBIT, {"retCode": 0, "result": {"orderId": "1", "orderLinkId": "k1"}}, None),
         ("bybit", BYBIT, {"retCode": 0, "result": {}}, "unreadable"),
         ("bybit", BYBIT, {}, "unreadable"),
+        ("bybit", BYBIT_CANCELS, _cancelled(0, 110001), "partial"),
+        ("bybit", BYBIT_CANCELS, _cancelled(0, 0), None),
+        ("binance", BINANCE_CANCELS, [{"orderId": 1}, {"code": -2011, "msg": "Unknown order sent."}], "partial"),
+        ("binance", BINANCE_CANCELS, [{"orderId": 1}, {"orderId": 2}], None),
         ("binance", BINANCE, {"orderId": 1, "clientOrderId": "k1"}, None),
         ("binance", BINANCE, {}, "unreadable"),
         ("binance", BINANCE, {"orderId": 1, "clientOrderId": "k2"}, "unreadable"),
@@ -46,3 +58,4 @@ def test_codes() -> None:
     assert codes_in(venue("okx"), body) == {"1", "50036"}
     assert codes_in(venue("binance"), {"code": -1021}) == {"-1021"}
     assert codes_in(venue("bybit"), "busy") == set()
+    assert codes_in(venue("bybit"), _cancelled(0, 110001)) == {"0", "110001"}

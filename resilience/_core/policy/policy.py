@@ -29,7 +29,7 @@ from .sections import (
 )
 from .stream_limits import StreamSettings
 from .units import About, Spec
-from .value_text import shown
+from .value_text import says_why, shown
 
 __all__ = ["Policy"]
 
@@ -76,8 +76,7 @@ def _not_exceptions(policy: Any) -> Iterator[Contradiction]:
 
 
 def _isolated_by_a_flag(policy: Any) -> Iterator[Contradiction]:
-    # `isolated: false` would isolate, with the reason "false".
-    if policy.isolated is not None and policy.isolated.strip().lower() in ("", "true", "false", "yes", "no", "on"):
+    if policy.isolated is not None and not says_why(policy.isolated):
         yield Contradiction("isolated", f"expected a text that says why, or off; got {shown(policy.isolated)}")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["in_yaml", "listed", "one_of", "shown"]
+__all__ = ["in_yaml", "listed", "one_of", "says_why", "shown"]
+
+_FLAGS = ("", "true", "false", "yes", "no", "on", "off", "none", "null", "0", "1")
 
 
 def shown(value: Any) -> str:
@@ -34,3 +36,8 @@ def listed(options: Iterable[Any]) -> str:
 def in_yaml(value: Any) -> str:
     """Write a word or a switch as a policy file does."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def says_why(text: str) -> bool:
+    """Return whether a text gives a reason and is no flag: `isolated: false` must not isolate by the word "false"."""
+    return text.strip().lower() not in _FLAGS

@@ -14,7 +14,7 @@ from ..._core.policy import codes as core
 from ..._core.policy.policy import Policy
 from ..._core.policy.policy_set import OperationSettings, PolicySet
 from ..._core.policy.section import unchecked
-from ..._core.policy.value_text import shown
+from ..._core.policy.value_text import says_why, shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
 from ..validation.file_values import read_section
@@ -103,7 +103,7 @@ def _isolated(node: Node | None, mistakes: Mistakes) -> str | None:
     """Return why the file isolates every policy, or None."""
     if node is None or (node.kind == "scalar" and node.plain in OFF):
         return None
-    if node.kind != "scalar" or not isinstance(node.plain, str):
+    if node.kind != "scalar" or not isinstance(node.plain, str) or not says_why(node.plain):
         mistakes.add(node, "isolated", "expected a text that says why, such as maintenance; or off")
         return None
     return str(node.plain)
