@@ -15,9 +15,12 @@ from ..config.loading.shipped_files import shipped
 from ..config.loading.yaml_reader import read_file
 from ..config.validation.annotations import keys_of_files
 from ..config.validation.file_values import read_section
+from ..errors import PolicyError, Problem
 from .known_venue import Venue
 
-__all__ = ["load_venue", "read_shipped_venue"]
+__all__ = ["load_venue", "read_shipped_venue", "venue_problems"]
+
+_OWN_KEYS = frozenset({"writes", "orders", "expiry", "answer"})  # no policy file and no code table has these
 
 
 def read_shipped_venue(name: str) -> Venue:
@@ -35,6 +38,21 @@ def load_venue(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
     if isinstance(source, Mapping):
         return _read(as_node(source), "<venue>")
     return _read(read_file(source), os.fspath(source))
+
+
+def venue_problems(path: str | os.PathLike[str]) -> list[Problem] | None:
+    """Return all mistakes of a venue's file; None where a file is none, or cannot be read as YAML."""
+    try:
+        root = read_file(path)
+    except PolicyError:
+        return None
+    if root is None or root.kind != "mapping" or _OWN_KEYS.isdisjoint(key.value for key, _ in root.value):
+        return None
+    try:
+        _read(root, os.fspath(path))
+    except PolicyError as error:
+        return list(error.problems)
+    return []
 
 
 def _read(root: Node | None, file: str) -> Venue:

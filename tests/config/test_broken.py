@@ -16,12 +16,16 @@ from resilience.config.loading.yaml_reader import read_file
 from resilience.config.schema.code_table_schema import code_schema
 from resilience.config.schema.policy_schema import policy_schema
 from resilience.errors import Problem
+from resilience.venues.venue_files import venue_problems
+from resilience.venues.venue_schema import venue_schema
 
 ROOT = Path(__file__).parents[2]
 BROKEN = sorted((ROOT / "tests" / "data" / "broken").glob("*.yaml"))
 FINE = sorted((ROOT / "policies").rglob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-POLICIES, TABLES = (jsonschema.Draft202012Validator(one) for one in (policy_schema(), code_schema()))
+POLICIES, TABLES, VENUES = (
+    jsonschema.Draft202012Validator(one) for one in (policy_schema(), code_schema(), venue_schema())
+)
 _NAMED = re.compile(r"# ([\w.-]+\.yaml)\n")
 _EXPECTED = re.compile(rb"^# expect: (.*)$", re.MULTILINE)
 
@@ -60,10 +64,12 @@ def test_a_broken_file(path: Path) -> None:
 @pytest.mark.parametrize("path", FINE, ids=lambda path: path.stem)
 def test_a_shipped_file(path: Path) -> None:
     """A shipped file has no mistakes and no warnings, except for classes of packages that are not installed here."""
-    assert _without_absent_classes(lint(path, names=OPERATIONS)) == []
+    assert _problems(path) == []
 
 
-def _without_absent_classes(problems: list[Any]) -> list[Any]:
+def _problems(path: Path) -> list[Any]:
+    of_venue = venue_problems(path)
+    problems = lint(path, names=OPERATIONS) if of_venue is None else of_venue
     return [one for one in problems if "no exception class" not in one.message]
 
 
@@ -86,8 +92,8 @@ def test_policy_files_of_the_docs(page: Path, tmp_path: Path) -> None:
         root = read_file(path)
         if root is not None and "incidents" in root.plain:
             continue  # a scenario, which simulate reads
-        problems = _without_absent_classes(lint(path, names=OPERATIONS))
+        problems = _problems(path)
         assert [one for one in problems if f"{path.name}:{one.line}:{one.column}: {one.path}" not in text] == []
         if root is not None and not any(one.severity == "error" for one in problems):
-            validator = TABLES if "rules" in root.plain else POLICIES
+            validator = VENUES if "writes" in root.plain else TABLES if "rules" in root.plain else POLICIES
             assert list(validator.iter_errors(root.plain)) == []

@@ -1,4 +1,4 @@
-"""Finds mistakes in policy files.
+"""Finds mistakes in policy files, code tables and the files of exchanges.
 
 Prints one line per problem: FILE:LINE:COL: path: message. A file without mistakes is checked for settings that have no
 effect or are dangerous, which are printed as warnings. Exit code 1 if there is a mistake or a warning.
@@ -20,7 +20,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a policy file, or a code table")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a policy file, a code table, or the file of an exchange"
+    )
     parser.add_argument(
         "--format",
         choices=tuple(_PRINTERS),
@@ -32,20 +34,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the files; 1 if there is a problem, 2 if a file does not exist."""
-    from ...bitget.operations import OPERATIONS
-    from ...config.checks.lint import lint
-
     missing = [file for file in args.files if not Path(file).exists()]
     for file in missing:
         show_line(f"resilience check: {file}: no such file", out=sys.stderr)
     if missing:
         return 2
-    problems = [problem for file in args.files for problem in lint(file, names=OPERATIONS)]
+    problems = [problem for file in args.files for problem in _problems(file)]
     problems += _unread_variables(args.files)
     _PRINTERS[args.format](problems)
     if args.format == "text" and not problems:
         print(f"{len(args.files)} file{'s' if len(args.files) > 1 else ''} checked, no problems found")
     return 1 if problems else 0
+
+
+def _problems(file: str) -> list[Problem]:
+    from ...bitget.operations import OPERATIONS
+    from ...config.checks.lint import lint
+    from ...venues.venue_files import venue_problems
+
+    found = venue_problems(file)
+    return lint(file, names=OPERATIONS) if found is None else found
 
 
 _READ = ("RESILIENCE_POLICIES", "RESILIENCE_ISOLATED")
