@@ -71,7 +71,7 @@ def client(exchange: Sandbox, outbox: Outbox, **over: Any) -> Any:
     """Return a client of the exchange with the outbox; `over` replaces methods of the raw client."""
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     vars(raw).update(over)
-    return wrap(raw, "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
+    return Policies.load(exchange.policy).wrap(raw, "bitget", outbox=outbox)
 
 
 def executions(exchange: Sandbox) -> dict[str, int]:

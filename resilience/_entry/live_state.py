@@ -1,0 +1,145 @@
+"""Provides what a person reads and switches by hand in running policies: events, breakers, snapshot, kill switch.
+
+`Policies` inherits it. Nothing here decides: the state is that of `SharedState`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .. import console
+from .._core.policy.policy import Policy
+from .._core.stages.breaker import Breaker
+from .._pipeline.shared_state import SharedState
+from .._pipeline.snapshot import take_snapshot
+from .active_policies import ActivePolicies, policy_of
+
+if TYPE_CHECKING:
+    from ..console.snapshot_server import SnapshotServer
+
+__all__ = ["LiveState"]
+
+
+class LiveState:
+    """The live state of one set of policies. Safe across threads, tasks and signal handlers."""
+
+    _shared: SharedState
+    _active: ActivePolicies
+
+    def subscribe(self, listener: Any, *, successes: bool = False) -> Callable[[], None]:
+        """Send every event to `listener` until the returned function is called. A listener that raises is dropped.
+
+        With `successes` it gets `call_succeeded` for each call that ended well, too, with its `duration` in seconds and
+        its `attempts`. Calls take longer then; they are compiled again, once, when the first such listener comes.
+        Pipelines that were made from a `Policy` before, and what they have compiled, do not report successes.
+
+        A `pybreaker.CircuitBreakerListener` gets the calls of its own interface for every breaker of these policies
+        instead: state changes and failures, and each call and success if it overrides those methods, which takes the
+        breakers off the fast path.
+
+        Raises:
+            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind, or it is of
+                pybreaker's kind and `successes` is set.
+        """
+        remove = self._shared.breakers.subscribe(listener, successes=successes)
+        if not successes:
+            return remove
+        self._active.compile_again()
+
+        def unsubscribe() -> None:
+            remove()
+            self._active.compile_again()  # without the reports, where nobody else listens to successes
+
+        return unsubscribe
+
+    def breakers(self, policy: str | Policy | None = None) -> tuple[Breaker, ...]:
+        """Return every breaker that exists, whatever its key, or those of a policy.
+
+        Each has `policy`, `key`, `state` (`closed`, `open`, `half-open` or `isolated`), `counts` (`succeeded`, `failed`
+        and `slow`), `open_until` (Unix seconds, or None) and `opened_by`, and can be switched by `open`, `close` and
+        `isolate`. A breaker exists once a function or a request has been compiled that uses it.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        return self._shared.breakers.all(self._name_of(policy))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is in force at this moment, as data that `json.dumps` takes.
+
+        The reference describes each key. `healthy` is true while nothing is isolated and no breaker is open. Nothing
+        in it is secret: accounts are digests. Reading it takes no lock that a call waits for.
+        """
+        return take_snapshot(self._shared, self._active.policy_set.policies)
+
+    def register_stream(self, client: Any) -> None:
+        """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""
+        self._shared.streams[client] = True
+
+    def isolate(self, policy: str | Policy | None = None, *, reason: str = "", cancels: bool = False) -> None:
+        """Send nothing under a policy from now on, until `release`: the kill switch.
+
+        Every call is rejected with `CircuitOpenError` (reason `isolated`), whatever its breaker, key or client:
+        wrapped clients, orders over sockets, hedges, and the retries of calls that are under way. A request that was
+        sent before ends as it ends. Lookups of writes in doubt are sent. It survives a reload. Emits
+        `circuit_isolated`.
+
+        Args:
+            policy: the policy, or None for all.
+            reason: why, for the error, the log and `snapshot()`.
+            cancels: whether calls are sent that cancel orders and do nothing else, by the operation's name.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+            TypeError: the reason is no text, or `cancels` is no bool.
+        """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
+        if not isinstance(cancels, bool):  # "no" would be true
+            raise TypeError(f"cancels: expected True or False, got {type(cancels).__name__}")
+        self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=cancels)
+
+    def release(self, policy: str | Policy | None = None) -> int:
+        """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.
+
+        An isolation ends whoever gave it: `isolate`, the policy file or the environment. One of all policies ends only
+        where no policy is named. A call that waits for the end of a hold goes on waiting; later calls are sent.
+
+        Args:
+            policy: the policy whose operations are released, or None for all. A hold that concerns further policies
+                ends for these too.
+
+        Returns:
+            How many isolations and holds were lifted.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        settings = None if policy is None else self._settings_of(policy)
+        name = None if settings is None else settings.name
+        return self._shared.isolations.release(name) + self._shared.release(settings)
+
+    def _settings_of(self, policy: str | Policy) -> Policy:
+        return policy if isinstance(policy, Policy) else policy_of(self._active.policy_set, policy)
+
+    def _name_of(self, policy: str | Policy | None) -> str | None:
+        return None if policy is None else self._settings_of(policy).name
+
+    def serve_snapshot(self, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None) -> SnapshotServer:
+        """Serve `snapshot()`, the events, isolate and release over HTTP on loopback, in a daemon thread.
+
+        Args:
+            host: a loopback address; nobody else can connect.
+            port: TCP port; 0 takes any free one.
+            token: what a request has to send. Without it a random one is made, and reading needs none.
+
+        Returns:
+            The running server, with `.url`, `.token` and `.close()`; it is a context manager too. A forked child
+            does not serve: it has to call this again.
+
+        Raises:
+            OSError: the port is taken or not allowed; the message names it.
+            ValueError: an argument is wrong, such as a host that is not a loopback address.
+        """
+        return console.serve_snapshot(self, host=host, port=port, token=token)
