@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 from resilience.errors import PolicyError
 from resilience.venues import Venue, add_venue, venue, venue_ids
 from resilience.venues.shipped_venues import shipped_ids
-from resilience.venues.venue_files import load_venue, read_shipped_venue
+from resilience.venues.venue_files import load_venue, read_shipped_venue, venue_problems
+from resilience.venues.venue_schema import venue_schema
 
 MINIMAL: dict[str, Any] = {
     "id": "shop",
@@ -119,3 +122,25 @@ def test_missing_keys_are_named() -> None:
     """Every key without a default is needed."""
     with pytest.raises(PolicyError, match="expected the key queries"):
         load_venue({**MINIMAL, "orders": {"order": {"row": MINIMAL["orders"]["order"]["row"]}}})
+
+
+ROOT = Path(__file__).parents[2]
+FILES = [path.read_text("utf-8") for path in sorted((ROOT / "policies/venues").glob("*.yaml"))]
+PAGE = (ROOT / "docs/howto/add-your-exchange.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", [*FILES, *re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)])
+def test_files_without_a_mistake(text: str, tmp_path: Path) -> None:
+    """`check` finds none in a shipped file nor in the example of the page, and the schema allows them."""
+    path = tmp_path / "venue.yaml"
+    path.write_text(text, "utf-8")
+    assert venue_problems(path) == []
+    assert list(jsonschema.Draft202012Validator(venue_schema()).iter_errors(yaml.safe_load(text))) == []
+
+
+@pytest.mark.parametrize("text", ["version: 1\npolicies: {p: {}}\n", "rules: {}\n", "", "[1]\n", "a: [\n"])
+def test_what_is_no_file_of_a_venue(text: str, tmp_path: Path) -> None:
+    """A policy file, a code table, or no YAML at all: others find its mistakes."""
+    path = tmp_path / "other.yaml"
+    path.write_text(text, "utf-8")
+    assert venue_problems(path) is None
