@@ -1,4 +1,4 @@
-"""Says what the data of Bitget cannot: whether ccxt talks to a classic or to a unified account.
+"""Says what the data of Bitget cannot: the names of categories, and whether ccxt talks to a unified account.
 
 ccxt queries the account type once and takes any error for "classic": after a dropped connection it would treat a
 unified account as a classic one for ever. Here only Bitget's own rejection counts as an answer, and any other error
@@ -7,7 +7,7 @@ is raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.base.routine import Invocation, Routine
@@ -16,7 +16,12 @@ from .._core.policy.codes import Category
 from .._drivers.routine_runner import routine_function
 from ..config.codes.code_tables import CodeRegistry
 
-__all__ = ["methods"]
+__all__ = ["methods", "placeholders"]
+
+
+def placeholders(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the category as lists of orders take it: sockets have it in lower case, the lists in upper case."""
+    return {"category": str(params["category"]).upper()} if params.get("category") else {}
 
 
 def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
