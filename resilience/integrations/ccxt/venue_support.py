@@ -57,7 +57,7 @@ class VenueSupport(ExchangeSupport):
         """Return fields of `OperationInfo` for a method, beyond what its name says."""
         is_socket = is_socket_call(method.operation)
         fields: dict[str, Any] = {
-            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._longest_fence(),
+            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._fence(method),
             "sends_window": True,
         }  # fmt: skip
         shown = self._keys_of(method)
@@ -85,13 +85,16 @@ class VenueSupport(ExchangeSupport):
             return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
         return {} if _CANCELS.fullmatch(twin) else None
 
-    def _longest_fence(self) -> Fence:
-        """Return bounds that hold for every order of the venue, for a request whose own are not known."""
-        orders, expiry = self.venue.orders.values(), self.venue.expiry
+    def _fence(self, method: MethodInfo) -> Fence:
+        """Return bounds that hold for every order that a method may be about, for a request whose own are not known."""
+        known = self._by_name.get(method.operation.replace("_", "").lower())
+        kinds = self.venue.orders.values() if known is None else (self.venue.orders[known.order],)
+        lags = [order.lag for order in kinds]
         return Fence(
-            window=max(expiry.send, expiry.without),
-            processing=max(order.processing for order in orders),
-            lag=max(order.lag for order in orders),
+            window=max(self.venue.expiry.send, self.venue.expiry.without),
+            processing=max(order.processing for order in kinds),
+            # A read proves nothing. One that finds no order is sent once more, and its caller should not wait for long.
+            lag=min(lags) if method.read else max(lags),
         )
 
     def write_of(self, request: Any) -> WriteSettings | None:
