@@ -57,10 +57,11 @@ _NEWS = ("code_unknown",)
 def level_of(name: str, fields: Mapping[str, Any]) -> str:
     """Return the level of an event's log line: that of its name, but for what these fields make of it.
 
-    What an inner call has reported already is of level debug. A failed call of a lookup is news only where a person can
-    help: "no such order" is an answer, what may pass is asked again, and the write's own line says how it ended. A hold that is longer than `hold_max` is an error. A
-    call that ended well is a warning where its line stands for a code that no table has, and so is the tenth, the
-    hundredth, ... failure of a stream in a row, which has no last attempt that would end it.
+    What an inner call has reported already is of level debug. A failed call of a lookup is news only where a person
+    can help: "no such order" is an answer, what may pass is asked again, and the write's own line says how it ended. A
+    hold that is longer than `hold_max` is an error. A call that ended well is a warning where its line stands for a
+    code that no table has, and so is the tenth, the hundredth, ... failure of a stream in a row, which has no last
+    attempt that would end it.
     """
     if fields.get("inner"):
         return "debug"
