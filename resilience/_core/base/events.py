@@ -46,6 +46,7 @@ _LEVELS = {
     "policy_reloaded": "info",
     "quota_waited": "debug",
     "retries_exhausted": "debug",
+    "write_adopted": "warning",
     "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
@@ -129,6 +130,7 @@ class Event:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
         socket: in events of a stream, the name of its socket, such as `public`.
+        owner: in `write_adopted`, the process that had the write before, as `MACHINE:PROCESS:…`.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Event:
     also: tuple[str, ...] | None = None
     inner: bool | None = None
     socket: str | None = None
+    owner: str | None = None
 
     @property
     def level(self) -> str:
