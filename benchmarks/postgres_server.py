@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 __all__ = ["NoServerError", "PostgresServer"]
@@ -81,19 +82,8 @@ class PostgresServer:
         self._programs = programs
         if self._user is not None:
             shutil.chown(self._folder, self._user)
-        command = [
-            programs / "initdb",
-            "-D",
-            self._folder / "data",
-            "-U",
-            "bot",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-        ]
-        self._run([*command, "--locale=C"], check=True, timeout=120, capture_output=True)
+        options = ["-U", "bot", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        self._run([programs / "initdb", "-D", self._folder / "data", *options], timeout=120).check_returncode()
 
     def start(self) -> None:
         """Start the server, and return once it answers."""
@@ -115,7 +105,7 @@ class PostgresServer:
 
     def _answers(self) -> bool:
         command = [self._programs / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-t", "5"]
-        return self._run(command, capture_output=True, timeout=30).returncode == 0
+        return self._run(command, timeout=30).returncode == 0
 
     def kill(self) -> None:
         """Kill all of the server's processes, as a crash would."""
@@ -150,10 +140,13 @@ class PostgresServer:
                 self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _run(self, command: list[object], **options: object) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(list(map(str, command)), cwd=self._folder, **self._as_user(), **options)  # type: ignore[call-overload,no-any-return]
+    def _run(self, command: list[object], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            list(map(str, command)), check=False, capture_output=True, timeout=timeout, cwd=self._folder,
+            **self._as_user(),
+        )  # fmt: skip
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> dict[str, Any]:
         return {} if self._user is None else {"user": self._user, "group": _group_of(self._user), "extra_groups": []}
 
 
