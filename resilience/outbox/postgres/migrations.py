@@ -40,7 +40,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """The statements of each version, from 1. One that has been released is never changed: a change is a new one."""
 _LOCK = 0x7265_736F_7574_0001  # any number that no other program is likely to lock
-_VERSIONS = "CREATE TABLE resilience_outbox_versions (version integer PRIMARY KEY, applied_at timestamptz NOT NULL)"
+_VERSIONS = """
+    CREATE TABLE IF NOT EXISTS resilience_outbox_versions (version integer PRIMARY KEY, applied_at timestamptz NOT NULL)
+"""
 
 
 async def migrate(connection: Any, address: str, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
@@ -58,9 +60,9 @@ async def migrate(connection: Any, address: str, migrations: Sequence[Sequence[s
         return
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        version = await _version(connection, address, len(migrations))  # another process may have been faster
-        if version == 0:
-            await connection.execute(_VERSIONS)
+        # Another process may have been faster. This statement locks, and so sees it; `to_regclass` would not.
+        await connection.execute(_VERSIONS)
+        version = await _version(connection, address, len(migrations))
         for number, statements in enumerate(migrations[version:], version + 1):
             for statement in statements:
                 await connection.execute(statement)

@@ -43,19 +43,20 @@ def unreachable(address: str, reason: str, *, may_be_stored: bool) -> OutboxUnre
     return error
 
 
-def server_error(address: str, error: Any, *, is_connected: bool) -> OutboxServerError:
+def server_error(address: str, error: Any, *, is_connected: bool, is_sent: bool = True) -> OutboxServerError:
     """Return the error of a statement that failed, with what psycopg's error says.
 
     Args:
         address: the server, without credentials.
         error: psycopg's error.
         is_connected: the connection is still usable: the server itself has refused the statement.
+        is_sent: a statement was sent.
     """
     code: str = getattr(error, "sqlstate", None) or ""
     # The primary message alone: the detail of a server's message may quote a whole row.
     text = _clean(getattr(getattr(error, "diag", None), "message_primary", None) or str(error))
     if code in _PASSING_CODES or code[:2] in _PASSING or not (is_connected or code):
-        return unreachable(address, text, may_be_stored=not code)
+        return unreachable(address, text, may_be_stored=is_sent and not code)
     return OutboxServerError(f"{address}: {text}{_HINTS.get(code, '')}")
 
 

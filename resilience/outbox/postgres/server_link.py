@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -125,7 +126,12 @@ class _Connections:
     async def _take(self) -> Any:
         if self._trouble is not None:
             raise self._trouble
-        return self._idle.pop() if self._idle else await self._connect()
+        while self._idle:
+            connection = self._idle.pop()
+            if _is_quiet(connection):
+                return connection
+            self._begin(_close(connection))
+        return await self._connect()
 
     async def _connect(self) -> Any:
         problem = None
@@ -135,7 +141,7 @@ class _Connections:
             )  # fmt: skip
             await connection.execute(_SETTINGS)
         except psycopg.Error as error:
-            problem = server_error(self._address, error, is_connected=False)
+            problem = server_error(self._address, error, is_connected=False, is_sent=False)
         if problem is not None:
             self._note_trouble(problem)
             raise problem
@@ -156,6 +162,16 @@ class _Connections:
                 async with asyncio.timeout(_CONNECT_LIMIT):
                     self._idle.append(await self._connect())
                 self._trouble = None
+
+
+def _is_quiet(connection: Any) -> bool:
+    """Return whether an idle connection has nothing to read: the server has not ended it, as far as is known."""
+    try:
+        with DefaultSelector() as selector:
+            selector.register(connection.fileno(), EVENT_READ)
+            return not selector.select(0)
+    except (OSError, ValueError, psycopg.Error):
+        return False
 
 
 async def _close(connection: Any) -> None:
