@@ -46,6 +46,7 @@ _LEVELS = {
     "policy_reloaded": "info",
     "quota_waited": "debug",
     "retries_exhausted": "debug",
+    "write_adopted": "warning",
     "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
@@ -134,6 +135,7 @@ class Event:
         inner: True in the events of an outer call whose failure a call inside it has reported already.
         lookup: True in the events of a call that a lookup of a write in doubt has made.
         socket: in events of a stream, the name of its socket, such as `public`.
+        owner: in `write_adopted`, the process that had the write before, as `MACHINE:PROCESS:…`.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Event:
     inner: bool | None = None
     lookup: bool | None = None
     socket: str | None = None
+    owner: str | None = None
 
     @property
     def level(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...errors import RejectedError
@@ -231,9 +232,10 @@ class CallHistory:
         """Return the failure of the whole call."""
         failure, sent, inner = self.failure, self.sent, self._inner.last
         looked_up = sent.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        final = call_failure(
-            failure, self.call, self.plan, self.outcome, maybe_executed=self.maybe_executed, looked_up=looked_up
-        )
+        end = partial(call_failure, failure, self.call, self.plan, self.outcome, looked_up=looked_up)
+        final = end(maybe_executed=self.maybe_executed)
+        if final.executed == "no" and not sent.record_not_executed(duplicate=failure.duplicate):
+            final = end(maybe_executed=True)
         changes: dict[str, Any] = {"attempts": self._inner.requests}
         if self.events.lookup_error is not None:
             changes["lookup_error"] = self.events.lookup_error
