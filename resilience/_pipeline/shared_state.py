@@ -66,6 +66,7 @@ class SharedState:
         random: Callable[[], float] | None = None,
         log: bool | str = False,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.log = telemetry.new_event_log(log) if log is not False else None
@@ -84,7 +85,13 @@ class SharedState:
         self._lock = new_lock()
         self.holds = Holds()
         self.isolations = Isolations(self.holds, self.events, self.clock)
-        self.breakers = BreakerPool(self.clock, self.events, store=breaker_store, is_switched_off=self.isolations.of)
+        self.breakers = BreakerPool(
+            self.clock,
+            self.events,
+            store=breaker_store,
+            is_switched_off=self.isolations.of,
+            pybreaker_storage=pybreaker_storage,
+        )
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool(self.clock)
         self.keys_in_use = KeysInUse()
