@@ -28,6 +28,7 @@ from .._core.stages.hold import Holds
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .fleet_member import FleetMember
 from .isolations import Isolations
 from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
@@ -56,6 +57,7 @@ class SharedState:
         unsettled: the writes whose outcome nobody knows.
         counts: how calls have ended, by policy and operation.
         streams: the stream clients.
+        fleet: what is shared with other processes, or None.
         log: the log of their events, or None.
     """
 
@@ -99,6 +101,7 @@ class SharedState:
         OPEN_WRITES.settle_in(self.unsettled)
         self.counts: dict[tuple[str, str], OutcomeCounts] = {}
         self.streams: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+        self.fleet: FleetMember | None = None
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], BoundedDict[Any, Any]] = WeakKeyDictionary()
