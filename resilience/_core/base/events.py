@@ -125,8 +125,9 @@ class Event:
             `circuit_released` the words of whoever did it; in `shared_lost` why the store cannot be used.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
-        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings, or
-            `environment`.
+        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings,
+            `environment`, or `fleet` for a hand in another process; in `hold_started` and `hold_ended` `fleet` where
+            another process has got the answer, or has released the hold.
         also: in the events that end a call, further events of the call that share one log line with its end:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
