@@ -21,7 +21,7 @@ LEVELS = {
     },
     "info": {
         "attempt_failed", "call_reconciled", "call_recovered", "circuit_half_opened",
-        "fallback_used", "hold_ended", "policy_reloaded",
+        "fallback_used", "hold_ended", "policy_reloaded", "shared_back",
     },
 }  # fmt: skip
 

@@ -46,6 +46,8 @@ _LEVELS = {
     "policy_reloaded": "info",
     "quota_waited": "debug",
     "retries_exhausted": "debug",
+    "shared_back": "info",
+    "shared_lost": "warning",
     "write_adopted": "warning",
     "write_unknown": "error",
 }
@@ -116,7 +118,7 @@ class Event:
             looked up) or `write`.
         shadow: True where that breaker only measures and rejects nothing.
         reconciler: in `lookup_failed`, the name of the function that looks writes up.
-        source: the policy file of a reload.
+        source: the policy file of a reload; in `shared_lost` and `shared_back` the store, without credentials.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
         scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
@@ -125,11 +127,12 @@ class Event:
         until: when a hold ends, Unix seconds.
         reason: in `call_rejected` what rejected it (see `RejectedError.reason`); in `hold_started` why it is held,
             `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`; in `circuit_isolated` and
-            `circuit_released` the words of whoever did it.
+            `circuit_released` the words of whoever did it; in `shared_lost` why the store cannot be used.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
-        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings, or
-            `environment`.
+        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings,
+            `environment`, or `fleet` for a hand in another process; in `hold_started` and `hold_ended` `fleet` where
+            another process has got the answer, or has released the hold.
         also: in the events that end a call, further events of the call that share one log line with its end:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
