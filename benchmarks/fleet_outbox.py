@@ -222,6 +222,9 @@ def compare(url: str, rest: str, names: list[str], fleet: Fleet) -> dict[str, An
     per_order: Counter[str] = Counter()
     for key, times in executions.items():
         per_order[key.rpartition(".")[0]] += times
+    for name in (name for name, times in per_order.items() if times > 1):
+        keys = sorted(key for key in {*states, *executions} if key.rpartition(".")[0] == name)
+        print(f"{name}: {[(key, states.get(key), executions.get(key, 0)) for key in keys]}", file=sys.stderr)
     return {
         "orders": len(names),
         "duplicates": sum(times > 1 for times in per_order.values()),

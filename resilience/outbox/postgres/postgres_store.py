@@ -189,8 +189,10 @@ class PostgresStore:
 
     def _select(self, where: str, **values: Any) -> list[Row]:
         rows = map(_read, self._execute(SELECT.format(where=where), values).rows)
-        states = {(held.key, held.operation, held.epoch): state for held, state in tuple(self._unsettled.items())}
-        return [row._replace(state=states.get((row.key, row.operation, row.epoch), row.state)) for row in rows]
+        # A write that was executed is done, whatever is stored. One that was not is failed only once that is stored:
+        # until then another process may adopt it, and send it.
+        done = {(held.key, held.operation) for held, state in tuple(self._unsettled.items()) if state == "done"}
+        return [row._replace(state="done") if (row.key, row.operation) in done else row for row in rows]
 
     def _execute(self, statement: str, values: dict[str, Any]) -> Answer:
         self.check_process()
