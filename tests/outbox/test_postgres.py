@@ -112,8 +112,8 @@ def test_resume_is_for_the_own_writes_and_adopt_for_those_of_the_dead(
     rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": found_all}}
     (adopted,) = alive.adopt(wrap(Bot(), "trade", operations=rules, policies=policies, outbox=alive))
     assert (adopted.key, adopted.outcome, adopted.value) == ("a", "done", "found")
-    told = [event for event in events if event.name == "write_adopted"]
-    assert [(event.key, event.owner, event.level, event.operation) for event in told] == [
+    adoptions = [event for event in events if event.name == "write_adopted"]
+    assert [(event.key, event.owner, event.level, event.operation) for event in adoptions] == [
         ("a", row.owner, "warning", "place")
     ]
     (settled,) = alive.rows("done")

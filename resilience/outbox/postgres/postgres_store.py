@@ -20,8 +20,9 @@ from ..outbox_store import HeldWrite, NewWrite, OutboxBusyError, TakenWrite, Wri
 from ..row import Row, RowState, read_row
 from ..store_waits import in_event_loop
 from .migrations import migrate
+from .server_connections import Answer
 from .server_errors import OutboxServerError
-from .server_link import Answer, ServerLink
+from .server_link import ServerLink
 from .statements import (
     ADD,
     CHECK,
