@@ -27,7 +27,7 @@ from .resume import ResumedWrite
 from .row import Row, RowState
 from .row_match import digest_of
 from .safe_warning import warn_or_log
-from .store_opening import open_store
+from .store_opening import open_store, without_password
 from .store_waits import LONGEST_WAIT, apoll, poll_now
 from .stored_stamps import new_stamps
 from .write_recorder import WriteRecorder
@@ -67,6 +67,7 @@ class Outbox:
             ValueError: the file or the database is not an outbox, or the path, the URL or the lease is invalid.
             ModuleNotFoundError: PostgreSQL needs the extra `postgres`.
         """
+        path = without_password(path)  # in a traceback that shows local variables
         self._store = open_store(path, lease)
         self._recorder = WriteRecorder(self._store)
 

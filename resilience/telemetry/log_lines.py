@@ -40,6 +40,8 @@ _WORDS = {
     "policy_reloaded": "policy file reloaded",
     "quota_waited": "waited for the quota",
     "retries_exhausted": "no attempt is left",
+    "shared_back": "shared store is back",
+    "shared_lost": "shared store lost, each process goes on alone",
     "write_adopted": "write adopted from a process whose lease has ended",
     "write_unknown": "write unknown, it may have been executed",
 }

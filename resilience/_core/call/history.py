@@ -77,7 +77,7 @@ class CallHistory:
         self.plan = plan
         self.call = call
         self.context = context
-        self.events = CallEvents(plan, call, time)
+        self.events = CallEvents(plan, call, time, is_lookup=bool(outer) and CallContext(*outer or ()).in_lookup)
         self.sent = SentAttempts(plan, call, context.stamps, started)
         self.permit = AttemptPermit(plan, permit)
         self._inner = InnerCalls(plan, inherited, latest_record)
@@ -111,8 +111,7 @@ class CallHistory:
     @property
     def is_lookup(self) -> bool:
         """Return whether this call is made by a reconciler: such calls pay no retry budget."""
-        outer = tuple(self._outer or ())
-        return bool(outer) and CallContext(*outer).in_lookup
+        return self.events.is_lookup
 
     @property
     def proved_not_executed(self) -> bool:

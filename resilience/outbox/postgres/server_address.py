@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ...telemetry.concealment import SecretText
 from ...telemetry.redaction import register_secret
 
 __all__ = ["CONNECT_LIMIT", "ServerAddress", "read_url"]
 
 CONNECT_LIMIT = 5.0  # seconds to connect, where the URL says nothing else
-_SECRETS = ("password", "sslpassword", "passfile")
+_SECRETS = frozenset({"password", "sslpassword"})
 
 
 class ServerAddress(NamedTuple):
@@ -33,12 +34,13 @@ def read_url(url: str) -> ServerAddress:
         ValueError: libpq cannot read it. The message does not repeat it.
     """
     parameters = _parameters(url)
-    for name in _SECRETS:
-        register_secret(str(parameters.get(name) or ""))
+    for name in _SECRETS & parameters.keys():
+        register_secret(str(parameters[name]))
+        parameters[name] = SecretText(parameters[name])
     name = _name(parameters)
     parameters.setdefault("connect_timeout", f"{CONNECT_LIMIT:g}")
     parameters.setdefault("fallback_application_name", "resilience-outbox")
-    return ServerAddress(make_conninfo(**parameters), name)
+    return ServerAddress(SecretText(make_conninfo(**parameters)), name)
 
 
 def _parameters(url: str) -> dict[str, Any]:
