@@ -34,6 +34,7 @@ from urllib.request import Request, urlopen
 from .postgres_server import PostgresServer
 
 WINDOW, LEASE = 1.0, 1.0
+STOP_SHARE = 0.04  # of the sends, before which a bot stops itself
 DRILLS = {
     "clocks-real": ("real", "epoch"),
     "clocks-still": ("still", "epoch"),
@@ -160,7 +161,10 @@ def start_exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     return process, json.loads(process.stdout.readline())
 
 
-def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, limit: float = 3600.0) -> dict[str, Any]:
+def run(
+    drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, stop_share: float = STOP_SHARE,
+    limit: float = 3600.0,
+) -> dict[str, Any]:  # fmt: skip
     """Run one drill and return its counts.
 
     Args:
@@ -169,6 +173,7 @@ def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, l
         bots: how many there are.
         seed: of the faults, the kills and the stops.
         naive: whether the bots do it the naive way.
+        stop_share: of the sends, before which a bot stops itself.
         limit: seconds after which the drill fails.
     """
     clock, naive_way = DRILLS[drill]
@@ -176,7 +181,13 @@ def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, l
     exchange, access = start_exchange(seed)
     names = [[f"{seed}-{bot}-{number}" for number in range(bot, orders, bots)] for bot in range(bots)]
     common = {name: access[name] for name in ("rest", "key", "secret", "passphrase", "policy")}
-    common |= {"url": server.url(), "lease": LEASE, "clock": clock, "naive": naive_way if naive else ""}
+    common |= {
+        "url": server.url(),
+        "lease": LEASE,
+        "clock": clock,
+        "naive": naive_way if naive else "",
+        "stop_share": stop_share,
+    }
     began = time.monotonic()
     fleet = Fleet([{**common, "names": some} for some in names], seed)
     try:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from resilience import NOT_FOUND, Policies, RejectedError, current_call, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
 from resilience.outbox import Outbox
+from resilience.outbox.postgres import postgres_store, statements
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from resilience.venues.server_clock import ServerClock
@@ -301,15 +303,12 @@ class StillClock:
         self._stopped_for += time.monotonic() - began
 
 
-def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
-    exchange: Sandbox, open_outbox: OpenOutbox, database: Database
-) -> None:
-    """The owner measures the venue's clock, signs anew, and sends nothing: another process has placed the order."""
-    first, second, clock = open_outbox(), open_outbox(), StillClock()
+def stop_while_another_places_the_order(exchange: Sandbox, first: Outbox, second: Outbox, database: Database) -> Any:
+    """Return a client whose process stops before its first send, and what its requests are answered."""
+    clock = StillClock()
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     raw.clock = ServerClock(clock.time, clock.monotonic)
-    owner = Policies.load(exchange.policy, clock=clock).wrap(raw, "bitget", outbox=first)
-    transmit, answers = raw._transmit, []
+    transmit, answers = attrgetter("_transmit")(raw), list[tuple[str, str]]()
 
     def stop_first(*args: Any, **kwargs: Any) -> Any:
         """Stop before the first request is on the wire, for as long as another process needs."""
@@ -323,6 +322,15 @@ def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
         return answer
 
     vars(raw)["_transmit"] = stop_first
+    return Policies.load(exchange.policy, clock=clock).wrap(raw, "bitget", outbox=first), answers
+
+
+def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
+    exchange: Sandbox, open_outbox: OpenOutbox, database: Database
+) -> None:
+    """The owner measures the venue's clock, signs anew, and sends nothing: another process has placed the order."""
+    first, second = open_outbox(), open_outbox()
+    owner, answers = stop_while_another_places_the_order(exchange, first, second, database)
     with pytest.raises(BitgetApiError, match="expired") as raised:
         owner.spot_place_order(**ORDER, clientOid="a")
     assert "was adopted by" in str(raised.value.__cause__)
@@ -330,6 +338,21 @@ def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
     assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
     assert states(second) == {"a": "done"}
     assert answers == [("POST", "40008")], "the second attempt was stamped, and not sent"
+
+
+def test_the_naive_way_places_that_order_twice(
+    exchange: Sandbox, open_outbox: OpenOutbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner that goes by its own clock, and does not ask for the epoch, signs anew and sends."""
+    for name, statement in vars(statements).items():
+        if isinstance(statement, str) and "%(epoch)s" in statement and name in vars(postgres_store) and name != "TAKE":
+            blind = statement.replace("AND owner = %(me)s AND epoch = %(epoch)s", "").replace("AND state = 'open'", "")
+            monkeypatch.setattr(postgres_store, name, blind)
+    first, second = open_outbox(), open_outbox()
+    owner, answers = stop_while_another_places_the_order(exchange, first, second, database)
+    owner.spot_place_order(**ORDER, clientOid="a")
+    assert [row["executions"] for row in exchange.ledger()["orders"]] == [2]
+    assert answers == [("POST", "40008"), ("POST", "00000")]
 
 
 def test_another_account_does_not_take_the_write(

@@ -1,4 +1,4 @@
-"""Keeps the connections to a PostgreSQL server in a background thread, which connects again while the server is gone."""
+"""Keeps the connections to a PostgreSQL server in a background thread, which connects anew while the server is gone."""
 
 from __future__ import annotations
 
