@@ -58,6 +58,17 @@ class _Slot:
     reader: threading.Thread | None = None
 
 
+def _end(slot: _Slot) -> None:
+    """Kill a bot if it still runs, and close its pipes."""
+    slot.process.kill()
+    slot.process.wait()
+    if slot.reader is not None:
+        slot.reader.join()
+    for pipe in (slot.process.stdin, slot.process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
 class Fleet:
     """Some bots with one outbox. Used by one thread.
 
@@ -112,8 +123,7 @@ class Fleet:
             raise RuntimeError("a bot has ended by itself")
         self._ended[slot.process.pid] = time.time()
         if self._dice.random() < 0.5:
-            slot.process.kill()
-            slot.process.wait()
+            _end(slot)
             self.counts["kills"] += 1
             self._slots[number] = self._start(slot.job)
         else:
@@ -139,10 +149,7 @@ class Fleet:
     def kill(self) -> None:
         """Kill every bot."""
         for slot in self._slots:
-            slot.process.kill()
-            slot.process.wait()
-            assert slot.process.stdin is not None
-            slot.process.stdin.close()
+            _end(slot)
 
     def slowest(self, settled: dict[str, float]) -> float:
         """Return the most seconds from the end of an owner to the end of a write that was adopted from it."""
@@ -181,13 +188,8 @@ def run(
     exchange, access = start_exchange(seed)
     names = [[f"{seed}-{bot}-{number}" for number in range(bot, orders, bots)] for bot in range(bots)]
     common = {name: access[name] for name in ("rest", "key", "secret", "passphrase", "policy")}
-    common |= {
-        "url": server.url(),
-        "lease": LEASE,
-        "clock": clock,
-        "naive": naive_way if naive else "",
-        "stop_share": stop_share,
-    }
+    common |= {"url": server.url(), "lease": LEASE, "clock": clock, "stop_share": stop_share}
+    common["naive"] = naive_way if naive else ""
     began = time.monotonic()
     fleet = Fleet([{**common, "names": some} for some in names], seed)
     try:
@@ -200,7 +202,7 @@ def run(
     finally:
         fleet.kill()
         exchange.terminate()
-        exchange.wait()
+        exchange.communicate()
         server.close()
 
 
