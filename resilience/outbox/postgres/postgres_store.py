@@ -88,7 +88,6 @@ class PostgresStore:
         """Take a name of its own: the parent's writes stay the parent's."""
         self.owner = _new_owner()
         self._unsettled = {}
-        self._finalizer.detach()
 
     def check_process(self) -> None:
         """Raise an `OSError` if the store was closed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
@@ -37,12 +37,12 @@ class Answer(NamedTuple):
 class ServerConnections:
     """The thread, its event loop, and its connections. Used in that thread, but for `loop` and `thread`."""
 
-    def __init__(self, address: ServerAddress, beat: Callable[[], Awaitable[None]], interval: float) -> None:
+    def __init__(self, address: ServerAddress, beat: Callable[[], Coroutine[Any, Any, None]], interval: float) -> None:
         self._conninfo, self._address = address
         self._beat, self._interval = beat, interval
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._slots = asyncio.Semaphore(_CONNECTIONS)
-        self._trouble: OutboxServerError | None = None
+        self._trouble = ""  # why the server cannot be used now; empty where it can
         self._tasks: set[asyncio.Task[None]] = set()
         self.loop = asyncio.SelectorEventLoop()  # psycopg does not work with the default one of Windows
         self.thread = Thread(target=self._run, name="resilience-outbox", daemon=True)
@@ -69,14 +69,16 @@ class ServerConnections:
     async def _beating(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
-            with suppress(OSError):
+            with suppress(Exception):  # a beat that was missed must not be the last one
                 await self._beat()
 
-    async def execute(self, work: Callable[[Any], Awaitable[Any]], limit: float) -> Any:
+    async def execute(self, work: Callable[[Any], Coroutine[Any, Any, Any]], limit: float) -> Any:
         """Do some work on a connection within a limit in seconds."""
-        is_sent, problem = False, None
+        has_slot = is_sent = False
+        problem = None
         try:
             async with asyncio.timeout(limit), self._slots:
+                has_slot = True
                 connection = await self._take()
                 is_sent = True
                 try:
@@ -87,10 +89,10 @@ class ServerConnections:
                 self._idle.append(connection)
                 return answer
         except TimeoutError:
-            self.drop_idle()
-            problem = unreachable(self._address, f"no answer within {limit:g} s", may_be_stored=is_sent)
-            if not is_sent:
-                self._note_trouble(problem)
+            reason = f"no answer within {limit:g} s"
+            problem = unreachable(self._address, reason, may_be_stored=is_sent)
+            if has_slot:
+                self._note_trouble(reason)
         except (psycopg.Error, OSError) as error:
             problem = problem or (error if isinstance(error, OutboxServerError) else None)
         # Raised out here: the error of psycopg, which knows the connection's parameters, is no context of ours.
@@ -112,8 +114,8 @@ class ServerConnections:
             self._begin(_close(self._idle.pop()))
 
     async def _take(self) -> Any:
-        if self._trouble is not None:
-            raise self._trouble
+        if self._trouble:
+            raise unreachable(self._address, self._trouble, may_be_stored=False)
         while self._idle:
             connection = self._idle.pop()
             if _is_quiet(connection):
@@ -122,7 +124,7 @@ class ServerConnections:
         return await self._connect()
 
     async def _connect(self) -> Any:
-        problem = None
+        connection = problem = None
         try:
             connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None
@@ -130,26 +132,29 @@ class ServerConnections:
             await connection.execute(_SETTINGS)
         except psycopg.Error as error:
             problem = server_error(self._address, error, is_connected=False, is_sent=False)
-        if problem is not None:
-            self._note_trouble(problem)
-            raise problem
-        return connection
+        if problem is None:
+            return connection
+        if connection is not None:
+            self._begin(_close(connection))
+        self._note_trouble(problem.reason)
+        raise problem
 
-    def _note_trouble(self, problem: OutboxServerError) -> None:
+    def _note_trouble(self, reason: str) -> None:
         """Let statements fail at once until the server is back."""
-        if self._trouble is None:
-            self._trouble = problem
+        self.drop_idle()
+        if not self._trouble:
+            self._trouble = reason
             self._begin(self._connecting_again())
 
     async def _connecting_again(self) -> None:
         delay, longest = _RETRY
-        while self._trouble is not None:
+        while self._trouble:
             await asyncio.sleep(delay)
             delay = min(2 * delay, longest)
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_LIMIT):
                     self._idle.append(await self._connect())
-                self._trouble = None
+                self._trouble = ""
 
 
 def _is_quiet(connection: Any) -> bool:

@@ -8,7 +8,8 @@ connects again, and every statement fails at once, so that no event loop is bloc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +32,7 @@ class ServerLink:
         address: the server and the database, without credentials.
     """
 
-    def __init__(self, url: str, beat: Callable[[], Awaitable[None]], interval: float) -> None:
+    def __init__(self, url: str, beat: Callable[[], Coroutine[Any, Any, None]], interval: float) -> None:
         """Read the URL; nothing is sent yet.
 
         Args:
@@ -49,7 +50,7 @@ class ServerLink:
         self._connections: ServerConnections | None = None
         register_for_fork(self)
 
-    def run(self, work: Callable[[Any], Awaitable[Any]], limit: float) -> Any:
+    def run(self, work: Callable[[Any], Coroutine[Any, Any, Any]], limit: float) -> Any:
         """Do some work on a connection, and return what it returns.
 
         Args:
@@ -61,13 +62,16 @@ class ServerLink:
             OutboxServerError: the server refuses.
         """
         connections = self._started()
-        future = asyncio.run_coroutine_threadsafe(connections.execute(work, limit), connections.loop)
+        execution = connections.execute(work, limit)
+        try:
+            future = asyncio.run_coroutine_threadsafe(execution, connections.loop)
+        except RuntimeError:  # the link was closed meanwhile
+            execution.close()
+            raise unreachable(self.address, "the outbox was closed", may_be_stored=False) from None
         try:
             return future.result(limit + _GRACE)
-        except TimeoutError:
+        except (TimeoutError, CancelledError):  # cancelled: the link was closed meanwhile
             future.cancel()
-        except asyncio.CancelledError:
-            pass  # the link was closed meanwhile
         except BaseException:
             future.cancel()
             raise
