@@ -22,7 +22,7 @@ from resilience.outbox.postgres import postgres_store, statements
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from resilience.venues.server_clock import ServerClock
-from tests.outbox.bots import Bot, Killed, found_all, found_none, wrapped
+from tests.outbox.bots import Bot, Killed, found_all, found_all_async, found_none, wrapped
 from tests.outbox.database import Database
 
 OpenOutbox = Callable[..., Outbox]
@@ -362,6 +362,9 @@ def test_another_account_does_not_take_the_write(
     dead, alive = open_outbox(), open_outbox()
 
     def die(**_params: Any) -> Any:
+        call = current_call()
+        assert call is not None
+        call.stamp(exchange.now())
         raise Killed
 
     with pytest.raises(Killed):
@@ -405,3 +408,64 @@ def test_a_forked_child_has_a_name_and_connections_of_its_own(open_outbox: OpenO
     assert states(outbox) == {"parent": "open", "child": "done"}
     assert len({row.owner for row in [*outbox.open, *outbox.rows("done")]}) == 2
     assert [write.outcome for write in outbox.resume(wrapped(Bot(), outbox))] == ["done"]
+
+
+def test_a_call_that_is_rejected_after_its_write_was_adopted_cannot_say_no(
+    open_outbox: OpenOutbox, database: Database
+) -> None:
+    """It waited for a breaker, a quota or a slot while another process placed the order."""
+    first, second = open_outbox(), open_outbox()
+
+    def adopt(event: Any) -> None:
+        if event.name == "call_rejected":
+            database.end_leases()
+            second.adopt(wrapped(Bot(), second))
+
+    settings = {"version": 1, "policies": {"trade": {"extends": "default"}}}
+    policies = Policies.from_mapping(settings, clock=FakeClock())
+    policies.isolate("trade", reason="a test")
+    policies.subscribe(adopt)
+    rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": found_all}}
+    raw = Bot()
+    with pytest.raises(RejectedError) as raised:
+        wrap(raw, "trade", operations=rules, policies=policies, outbox=first).place(client_id="a")
+    assert (raw.sent, states(second)) == ([], {"a": "done"})
+    assert failure_of(raised.value).executed == "maybe"
+
+
+def test_an_order_that_was_cancelled_before_it_was_sent_is_not_sent_by_another(
+    open_outbox: OpenOutbox, database: Database
+) -> None:
+    """Its row is settled when its caller hears that nothing was sent."""
+    outbox, other = open_outbox(), open_outbox()
+    raw = Bot()
+
+    async def main() -> None:
+        settings = {"trade": {"extends": "default", "admission": {"max_concurrent": 1, "max_queue": 9}}}
+        policies = Policies.from_mapping({"version": 1, "policies": settings})
+        rules: dict[str, Any] = {"place_async": {"key": "client_id", "reconcile": found_all_async}}
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        class Slow(Bot):
+            async def place_async(self, *args: Any, client_id: str = "", **more: Any) -> str:
+                entered.set()
+                await leave.wait()
+                return await super().place_async(*args, client_id=client_id, **more)
+
+        bot = wrap(Slow(), "trade", operations=rules, policies=policies, outbox=outbox)
+        running = asyncio.create_task(bot.place_async(client_id="a"))
+        await entered.wait()
+        waiting = asyncio.create_task(bot.place_async(client_id="b"))
+        await asyncio.sleep(0)  # it has its row, and waits for the slot
+        assert outbox.find("b") is not None
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await waiting
+        assert failure_of(raised.value).executed == "no"
+        leave.set()
+        await running
+
+    asyncio.run(main())
+    assert states(outbox) == {"a": "done", "b": "failed"}
+    database.end_leases()
+    assert other.adopt(wrapped(raw, other), resend=True) == []
