@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from .._core.classify.attach import attach_failure, attached_failure
 
-__all__ = ["admit_doubt"]
+__all__ = ["mark_uncertain"]
 
 
-def admit_doubt(error: BaseException, key: str) -> None:
+def mark_uncertain(error: BaseException, key: str) -> None:
     """Let `failure_of` say `maybe` of an error whose call sent nothing, but no longer had the write when it ended.
 
     Args:

@@ -11,7 +11,7 @@ from weakref import ref
 from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
-from .lost_write import admit_doubt
+from .lost_write import mark_uncertain
 from .outbox_store import HeldWrite, OutboxBusyError, OutboxStore, WriteAdoptedError
 from .pending_write import PendingWrite
 from .row import RowState
@@ -235,7 +235,7 @@ class OpenWrite:
     def _settle(self, error: BaseException | None) -> None:
         if self._pending is not None:  # never recorded, hence never sent; a row with this key is another write's
             if error is not None and not self._pending.withdraw():
-                admit_doubt(error, self._key)
+                mark_uncertain(error, self._key)
             return
         if self._is_settled:
             return
@@ -243,7 +243,7 @@ class OpenWrite:
             return
         self._store_state("done" if error is None else "failed")
         if error is not None and self._is_lost:
-            admit_doubt(error, self._key)
+            mark_uncertain(error, self._key)
 
     def _store_state(self, state: RowState) -> None:
         trouble = self._store.settle(self._row(), state)
