@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from .merged_breakers import MergedBreakers
 from .part_inputs import PartInputs
 from .shared_holds import SharedHolds
 from .shared_part import SharedPart
@@ -11,5 +12,9 @@ from .shared_switch import SharedSwitch
 
 __all__ = ["PARTS"]
 
-PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {"holds": SharedHolds, "switch": SharedSwitch}
+PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {
+    "breaker": MergedBreakers,
+    "holds": SharedHolds,
+    "switch": SharedSwitch,
+}
 """What makes each part."""
