@@ -13,7 +13,8 @@ from .keys import KeySpace
 from .link import StoreLink, link_to
 from .membership import Membership
 from .outage_events import OutageEvents
-from .parts import PARTS, PartInputs
+from .part_inputs import PartInputs
+from .parts import PARTS
 from .shared_part import SharedPart
 
 __all__ = ["Fleet"]
@@ -49,7 +50,7 @@ class Fleet:
 
     def describe(self) -> dict[str, Any]:
         """Return the state of what is shared, as plain data."""
-        self._link.wake(self._membership)  # in a forked child nobody may have asked anything yet
+        self._link.run()  # in a forked child nobody may have asked anything yet
         return {
             "store": self._place,
             "namespace": self.settings.namespace,
@@ -59,6 +60,7 @@ class Fleet:
             "processes": self.settings.processes,
             "member": self._membership.member,
             "round_trip": self._membership.round_trip,
+            "trips": self._link.store.trips,
             **{name: part.describe() for name, part in self.parts.items()},
         }
 

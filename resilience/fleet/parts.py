@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
-from .._core.base.clock import Clock
-from .._core.policy.shared_settings import SharedSettings
-from .keys import KeySpace
-from .link import StoreLink
-from .membership import Membership
+from .part_inputs import PartInputs
+from .quota_leases import QuotaLeases
 from .shared_part import SharedPart
 
-__all__ = ["PARTS", "PartInputs"]
+__all__ = ["PARTS"]
 
-
-class PartInputs(NamedTuple):
-    """What a part is made from.
-
-    Attributes:
-        settings: the section `shared`.
-        clock: the clock of the policies; the link's thread itself goes by `time.monotonic`.
-        keys: names the keys in the store.
-        membership: the member that this process is.
-        link: wakes the thread; a weak reference, because the link refers to its parts.
-    """
-
-    settings: SharedSettings
-    clock: Clock
-    keys: KeySpace
-    membership: Membership
-    link: weakref.ref[StoreLink]
-
-
-PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {}
+PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {"quota": QuotaLeases}
 """What makes each part."""
