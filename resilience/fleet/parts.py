@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from .merged_breakers import MergedBreakers
 from .part_inputs import PartInputs
+from .quota_leases import QuotaLeases
 from .shared_holds import SharedHolds
 from .shared_part import SharedPart
 from .shared_switch import SharedSwitch
@@ -13,8 +14,9 @@ from .shared_switch import SharedSwitch
 __all__ = ["PARTS"]
 
 PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {
-    "breaker": MergedBreakers,
+    "quota": QuotaLeases,
     "holds": SharedHolds,
+    "breaker": MergedBreakers,
     "switch": SharedSwitch,
 }
 """What makes each part."""

@@ -31,7 +31,9 @@ class Payment:
         quotas = self._plan.quotas
         if quotas is None:
             return None
-        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
+        costs = quotas.costs(
+            now, self._weights, self.ticket, high_priority=self._high_priority, is_cancel=self._plan.is_cancel
+        )
         ready_at, window = pay(now, costs, self.ticket)
         if window is None:
             self._costs, self._paid_at, self.ticket = costs, now, None
