@@ -15,17 +15,18 @@ def policies_at(
     url: str,
     *,
     limit: int = 50,
+    per: str = "s",
     processes: int = 4,
     patience: str = "2s",
     name: str = "orders",
-    per: str = "s",
     deadline: str = "60s",
 ) -> Policies:
     """Return policies that are a member of a fleet: all members together send `limit` per second, or per minute."""
+    quota = {"name": name, "rate": f"{limit}/{per}", "burst": limit}
     return Policies.from_mapping(
         {
             "shared": {"url": url, "namespace": "test", "processes": processes, "patience": patience},
-            "policies": {"trade": {"deadline": "60s", "quota": [{"name": name, "rate": f"{limit}/s", "burst": limit}]}},
+            "policies": {"trade": {"deadline": deadline, "quota": [quota]}},
         }
     )
 
@@ -54,13 +55,13 @@ def greedy(policies: Sequence[Policies], seconds: float, meanwhile: Callable[[],
 
 def send_until_refused(policies: Policies) -> int:
     """Send until a call would have to wait beyond its deadline; return how many were sent."""
-    send, number = policies.pipeline("trade").compile(int), 0
-    while True:
+    send = policies.pipeline("trade").compile(int)
+    for number in range(1000):
         try:
             send()
         except RejectedError:
             return number
-        number += 1
+    raise AssertionError("no call was refused")
 
 
 def age(client: Any) -> None:
