@@ -27,6 +27,7 @@ def load(url: str, processes: int, limit: int, patience: str) -> Policies:
             "version": 1,
             "shared": {
                 "url": "${RESILIENCE_SHARED_URL}", "namespace": "bench", "processes": processes, "patience": patience,
+                "share": ["quota"],
             },
             "policies": {
                 "trade": {"deadline": "20s", "quota": [{"name": "orders", "rate": f"{limit}/s", "burst": limit}]},

@@ -153,7 +153,7 @@ class ActivePolicies:
         if (None if before is None else before.settings) == settings:
             return
         # The new fleet before the end of the old one: where the store is the same, the link is kept.
-        shared.fleet = None if settings is None else fleet.Fleet(settings, shared.events, shared.clock)
+        shared.fleet = None if settings is None else fleet.Fleet(settings, shared)
         leases = None if shared.fleet is None else shared.fleet.parts.get("quota")
         shared.limits.share(None if leases is None else leases.new_window)
         if before is not None:

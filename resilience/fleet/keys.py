@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
-__all__ = ["KeySpace"]
+__all__ = ["KeySpace", "digest_of"]
 
 _VERSION = "rs1"
 
@@ -26,6 +26,10 @@ class KeySpace:
             name: what it is, in words that may be seen.
             identity: what else tells it apart, of which only a digest is seen.
         """
-        text = "\0".join(map(str, identity))
-        digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return f"{_VERSION}:{{{self._namespace}:{name}:{digest}}}:"
+        return f"{_VERSION}:{{{self._namespace}:{name}:{digest_of(identity)}}}:"
+
+
+def digest_of(identity: Iterable[object]) -> str:
+    """Return what is seen in the store of what may not be seen there."""
+    text = "\0".join(map(str, identity))
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

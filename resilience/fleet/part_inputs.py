@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .._core.base.clock import Clock
 from .._core.policy.shared_settings import SharedSettings
+from .._pipeline.shared_state import SharedState
 from .keys import KeySpace
 from .link import StoreLink
 from .membership import Membership
@@ -23,6 +24,8 @@ class PartInputs(NamedTuple):
         keys: names the keys in the store.
         membership: the member that this process is.
         link: wakes the thread; a weak reference, because the link refers to its parts.
+        shared: the state of the policies. A part refers to what it needs of it, and not to the whole, which would never
+            be freed: it refers to the fleet, and the link to the parts.
     """
 
     settings: SharedSettings
@@ -30,3 +33,4 @@ class PartInputs(NamedTuple):
     keys: KeySpace
     membership: Membership
     link: weakref.ref[StoreLink]
+    shared: SharedState

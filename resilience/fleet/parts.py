@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 
 from .part_inputs import PartInputs
 from .quota_leases import QuotaLeases
+from .shared_holds import SharedHolds
 from .shared_part import SharedPart
+from .shared_switch import SharedSwitch
 
 __all__ = ["PARTS"]
 
-PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {"quota": QuotaLeases}
+PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {
+    "quota": QuotaLeases,
+    "holds": SharedHolds,
+    "switch": SharedSwitch,
+}
 """What makes each part."""

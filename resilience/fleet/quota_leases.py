@@ -34,7 +34,7 @@ class QuotaLeases:
     """
 
     def __init__(self, inputs: PartInputs) -> None:
-        self._settings, self._clock, self._keys, _, self._link = inputs
+        self._settings, self._clock, self._keys, self._link = inputs.settings, inputs.clock, inputs.keys, inputs.link
         self._asking: SimpleQueue[LeasedWindow] = SimpleQueue()
         self._windows: WeakKeyDictionary[LeasedWindow, tuple[str, list[str]]] = WeakKeyDictionary()
         self._granted = 0

