@@ -9,8 +9,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .._core.stages.lease import Lease, LeaseQuestion
 from .._core.stages.lease_terms import lease_terms
-from .._core.stages.leased_window import Lease, LeasedWindow, LeaseQuestion
+from .._core.stages.leased_window import LeasedWindow
 from .part_inputs import PartInputs
 from .quota_script import BOOK
 from .store import Store
@@ -33,7 +34,7 @@ class QuotaLeases:
     """
 
     def __init__(self, inputs: PartInputs) -> None:
-        self._settings, self._clock, self._keys, _, self._link, _ = inputs
+        self._settings, self._clock, self._keys, self._link = inputs.settings, inputs.clock, inputs.keys, inputs.link
         self._asking: SimpleQueue[LeasedWindow] = SimpleQueue()
         self._windows: WeakKeyDictionary[LeasedWindow, tuple[str, list[str]]] = WeakKeyDictionary()
         self._granted = 0
@@ -90,20 +91,20 @@ class QuotaLeases:
 
     def _book(self, store: Store, window: LeasedWindow, question: LeaseQuestion) -> None:
         span = window.window_span
-        lease = self._settings.lease
+        life = self._settings.lease
         margin = min(_MARGIN, span * _OF_THE_SPAN)
         has_many = window.terms.leased > _MANY * window.terms.max_batch
         bucket = span / _MANY if has_many else 1 / _MICRO
-        seconds = [round(value * _MICRO) for value in (span, lease)]
+        seconds = [round(value * _MICRO) for value in (span, life)]
         slices = [round(value * _MICRO) for value in (margin, bucket)]
-        ended = [part for receipt, granted, spent in question.ended for part in (*receipt, granted, spent)]
-        args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *ended]
         asked_at = self._clock.monotonic()
+        ended = [part for lease in question.ended for part in (*lease.lease.receipt, lease.lease.permits, lease.spent)]
+        args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *ended]
         permits, delay, epoch, ends, is_cold = store.run(BOOK, self._windows[window][1], args)
         now = self._clock.monotonic()
         wait = int(delay) / _MICRO
         self._granted += permits
-        granted = Lease(now + wait, asked_at + wait + lease, permits, (int(epoch), int(ends)))
+        granted = Lease(now + wait, asked_at + wait + life, permits, (int(epoch), int(ends)))
         window.grant(granted, now, now - asked_at, is_cold=bool(is_cold))
 
     def store_lost(self, _reason: str) -> None:

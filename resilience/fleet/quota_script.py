@@ -1,12 +1,12 @@
 """Books leases of a limit in the store: the script answers when permits may be spent, and never refuses (law 3).
 
 Data of one limit: a sorted set `sends` of `count:instant` by the instant at which these permits end (microseconds of
-the store's clock), and a hash `epoch`. A lease is booked at the first instant at which the permits that end in the window
-before it, and all that were booked already, leave room for it. So in any window there are at most `cap` permits that
-can be spent, wherever in their lease they are.
+the store's clock), and a hash `epoch`. A lease is booked at the first instant at which the permits that end in the
+window before it, and all that were booked already, leave room for it. So in any window there are at most `cap` permits
+that can be spent, wherever in their lease they are.
 
-A lease that has ended is reported with what was spent. Its permits then count until they were really spent at the
-latest (now), and not until its end; those that were not spent do not count any more.
+A lease that has ended is reported with what was spent. Its permits then count from the report, and not from the end of
+the lease; those that were not spent do not count any more.
 """
 
 from __future__ import annotations

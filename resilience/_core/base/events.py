@@ -48,6 +48,7 @@ _LEVELS = {
     "retries_exhausted": "debug",
     "shared_back": "info",
     "shared_lost": "warning",
+    "write_adopted": "warning",
     "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
@@ -59,15 +60,19 @@ _NEWS = ("code_unknown",)
 def level_of(name: str, fields: Mapping[str, Any]) -> str:
     """Return the level of an event's log line: that of its name, but for what these fields make of it.
 
-    What an inner call has reported already is of level debug. A hold that is longer than `hold_max` is an error. A
-    call that ended well is a warning where its line stands for a code that no table has, and so is the tenth, the
-    hundredth, ... failure of a stream in a row, which has no last attempt that would end it.
+    What an inner call has reported already is of level debug. A failed call of a lookup is news only where a person
+    can help: "no such order" is an answer, what may pass is asked again, and the write's own line says how it ended. A
+    hold that is longer than `hold_max` is an error. A call that ended well is a warning where its line stands for a
+    code that no table has, and so is the tenth, the hundredth, ... failure of a stream in a row, which has no last
+    attempt that would end it.
     """
     if fields.get("inner"):
         return "debug"
     level = _LEVELS[name]
     if fields.get("hold_max") is not None:
         return "error"
+    if name == "call_failed" and fields.get("lookup") and fields.get("category") != "user_fixable":
+        return "info"
     is_news = any(other in _NEWS for other in fields.get("also") or ())
     if level in ("debug", "info") and (is_news or _is_long_outage(name, fields)):
         return "warning"
@@ -131,7 +136,9 @@ class Event:
         also: in the events that end a call, further events of the call that share one log line with its end:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
+        lookup: True in the events of a call that a lookup of a write in doubt has made.
         socket: in events of a stream, the name of its socket, such as `public`.
+        owner: in `write_adopted`, the process that had the write before, as `MACHINE:PROCESS:…`.
     """
 
     name: str
@@ -170,12 +177,14 @@ class Event:
     by: str | None = None
     also: tuple[str, ...] | None = None
     inner: bool | None = None
+    lookup: bool | None = None
     socket: str | None = None
+    owner: str | None = None
 
     @property
     def level(self) -> str:
         """`error`, `warning`, `info` or `debug`: a failed call is a warning, a write of uncertain outcome an error."""
-        names = ("inner", "hold_max", "also", "socket", "attempt")
+        names = ("inner", "lookup", "category", "hold_max", "also", "socket", "attempt")
         return level_of(self.name, {name: getattr(self, name) for name in names})
 
     @property

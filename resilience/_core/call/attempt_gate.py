@@ -20,12 +20,13 @@ from .quota_payment import Payment
 from .sleep_watch import SleepWatch
 from .steps import Action, FailedCall, Step
 
-__all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
+__all__ = ["BREAKER_OPEN", "CUT_OFF", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
 
 BREAKER_OPEN = "the circuit breaker is open"
 EXPIRED = "the deadline has passed, nothing was sent"
 HELD = "the API has asked to wait until after the deadline"
 QUOTA_FULL = "the quota allows no attempt before the deadline"
+CUT_OFF = "the shared store does not answer, and the quota is too small for a standing part"
 _QUEUE_FULL = "too many calls are running and waiting"
 POLL_INTERVAL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
@@ -223,7 +224,7 @@ class AttemptGate:
             return None
         self.release_slot()  # a call waiting for quota holds no slot
         if not self._plan.fits_deadline(ready_at, self.deadline):
-            return self._reject(QuotaExceededError, QUOTA_FULL, ready_at)
+            return self._reject(QuotaExceededError, CUT_OFF if self.payment.is_cut_off else QUOTA_FULL, ready_at)
         self._due, self._waits_for_quota = ready_at, True
         return Step(Action.WAIT, ready_at - now)
 

@@ -100,6 +100,11 @@ class RateWindow:
         return self
 
     @property
+    def on_credit(self) -> RateWindow:
+        """The window for an attempt that no store may refuse: this one, unless it is that of a cancel."""
+        return self
+
+    @property
     def history(self) -> tuple[float, ...]:
         """The instants of the last sends of this process, oldest first."""
         return tuple(self.sends)
@@ -120,6 +125,10 @@ class RateWindow:
             queue_ticket: its ticket of this window, or None for one that comes after everybody in the queue.
         """
         return self._ready_at(now, weight, queue_ticket)
+
+    def is_cut_off(self, _now: float) -> bool:
+        """Return whether nothing is sent because a store that several processes share does not answer."""
+        return False
 
     def estimate(self, now: float) -> float:
         """Return what `ready_at` would for one send; it is only shown to people, and changes nothing."""
