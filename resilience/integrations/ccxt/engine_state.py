@@ -80,6 +80,17 @@ class EngineState:
         """Return the parameters to sign, with the time that the exchange measures its receive window from."""
         return params if self.support is None else self.support.stamped_params(method, path, params)
 
+    def signer(self, engine: Any) -> Any:
+        """Return what signs a request: the engine, or a copy of it where options are those of this request alone."""
+        options = {} if self.support is None else self.support.signing_options(REQUEST.get())
+        if not options:
+            return engine
+        # The options belong to the user, and to other threads and tasks: they must not change even for a moment.
+        copy = object.__new__(type(engine))
+        copy.__dict__ = {**engine.__dict__, "options": {**engine.options, **options}}
+        copy._resilience = self
+        return copy
+
     def finish(self, signed: Any) -> Any:
         """Return a signed request as it is sent, and report its stamp to the current call before that."""
         call = current_call()

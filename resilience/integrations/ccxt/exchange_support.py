@@ -80,6 +80,10 @@ class ExchangeSupport(Protocol):
         """
         return params
 
+    def signing_options(self, request: Any) -> Mapping[str, Any]:
+        """Return options of ccxt with which this request alone is signed, in place of the exchange's own."""
+        return {}
+
     def finish(self, request: Any, signed: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a signed request as it is sent; only what is not signed may be added.
 

@@ -57,7 +57,7 @@ class VenueSupport(ExchangeSupport):
         """Return fields of `OperationInfo` for a method, beyond what its name says."""
         is_socket = is_socket_call(method.operation)
         fields: dict[str, Any] = {
-            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._longest_fence(),
+            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._fence(method),
             "sends_window": True,
         }  # fmt: skip
         shown = self._keys_of(method)
@@ -85,13 +85,16 @@ class VenueSupport(ExchangeSupport):
             return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
         return {} if _CANCELS.fullmatch(twin) else None
 
-    def _longest_fence(self) -> Fence:
-        """Return bounds that hold for every order of the venue, for a request whose own are not known."""
-        orders, expiry = self.venue.orders.values(), self.venue.expiry
+    def _fence(self, method: MethodInfo) -> Fence:
+        """Return bounds that hold for every order that a method may be about, for a request whose own are not known."""
+        known = self._by_name.get(method.operation.replace("_", "").lower())
+        kinds = self.venue.orders.values() if known is None else (self.venue.orders[known.order],)
+        lags = [order.lag for order in kinds]
         return Fence(
-            window=max(expiry.send, expiry.without),
-            processing=max(order.processing for order in orders),
-            lag=max(order.lag for order in orders),
+            window=max(self.venue.expiry.send, self.venue.expiry.without),
+            processing=max(order.processing for order in kinds),
+            # A read proves nothing. One that finds no order is sent once more, and its caller should not wait for long.
+            lag=min(lags) if method.read else max(lags),
         )
 
     def write_of(self, request: Any) -> WriteSettings | None:
@@ -149,13 +152,23 @@ class VenueSupport(ExchangeSupport):
 
     def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
         expiry = self.venue.expiry
-        milliseconds = int(min(expiry.send if wanted is None else wanted, expiry.most) * 1000)
+        milliseconds = self._milliseconds(wanted)
         if not write.expires or milliseconds <= 0:
             return params
-        if expiry.carrier == "option" and wanted is not None:
-            self._exchange.engine.options[expiry.option] = milliseconds
         takes = expiry.carrier == "parameter" and isinstance(params, Mapping) and expiry.name not in params
         return {**params, expiry.name: self._shorter(milliseconds, wanted)} if takes else params
+
+    def _milliseconds(self, wanted: float | None) -> int:
+        expiry = self.venue.expiry
+        return int(min(expiry.send if wanted is None else wanted, expiry.most) * 1000)
+
+    def signing_options(self, request: Any) -> Mapping[str, Any]:
+        """Return options of ccxt for signing this request alone: the window of the policy, where it is one of them."""
+        expiry, call = self.venue.expiry, current_call()
+        if expiry.carrier != "option" or call is None or call.window is None:
+            return {}
+        write = self.write_of(request)
+        return {expiry.option: self._milliseconds(call.window)} if write is not None and write.expires else {}
 
     def _shorter(self, milliseconds: int, wanted: float | None) -> int:
         """Return the window to send: the user's own option where it is shorter, and the policy says nothing."""
@@ -177,7 +190,7 @@ class VenueSupport(ExchangeSupport):
         stamp, headers = self.stamp_of(signed), dict(signed.get("headers") or {})
         if stamp is None or any(str(name).casefold() == expiry.name.casefold() for name in headers):
             return signed
-        window = expiry.send if call.window is None else min(call.window, expiry.most)
+        window = self._milliseconds(call.window) / 1000
         return {**signed, "headers": {**headers, expiry.name: expiry_header(expiry, stamp, window)}}
 
     def finish_message(self, request: Any, message: Any) -> float | None:
@@ -187,8 +200,11 @@ class VenueSupport(ExchangeSupport):
             return None
         stamp = self._message_parts(message).stamp
         if stamp is not None and expiry.carrier == "header" and write.expires:
-            window = expiry.send if call.window is None else min(call.window, expiry.most)
-            message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
+            message.setdefault(expiry.name, expiry_header(expiry, stamp, self._milliseconds(call.window) / 1000))
+        inner, options = message.get("header"), self.signing_options(request)
+        if isinstance(inner, dict) and options:
+            # Nothing signs a message: what an option would change in a request is written here.
+            inner[expiry.name] = str(options[expiry.option])
         return stamp
 
     def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
