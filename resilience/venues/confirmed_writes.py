@@ -8,7 +8,7 @@ from typing import Any, Literal
 from .known_venue import Venue, WriteSettings
 from .order_rows import filled, value_at
 
-__all__ = ["codes_in", "find_problem"]
+__all__ = ["codes_in", "find_problem", "mappings_at", "orders_in"]
 
 Problem = tuple[Literal["unreadable", "partial"], str]
 
@@ -25,8 +25,8 @@ def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None)
     problem = _envelope_problem(venue, body)
     if problem is not None:
         return problem
-    orders = list(_orders(venue, body))
-    if any(_failed(venue, item) for item in (*orders, *_mappings_at(body, venue.answer.results))):
+    orders = list(orders_in(venue, body))
+    if any(_failed(venue, item) for item in (*orders, *mappings_at(body, venue.answer.results))):
         return "partial", "a part failed"
     if write.answer_id and not (orders and all(filled(value_at(order, write.answer_id)) for order in orders)):
         return "unreadable", f"a success without {write.answer_id}"
@@ -60,18 +60,18 @@ def codes_in(venue: Venue, body: Any) -> set[str]:
     answer = venue.answer
     codes = {value_at(body, answer.code)} if answer.code and isinstance(body, Mapping) else set()
     if answer.item_code:
-        items = (*_orders(venue, body), *_mappings_at(body, answer.results))
+        items = (*orders_in(venue, body), *mappings_at(body, answer.results))
         codes |= {item.get(answer.item_code) for item in items}
     return {str(code) for code in codes if filled(code)}
 
 
-def _orders(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
+def orders_in(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the orders of an answer; without a path, the answer itself is the order, or a list of them."""
     path = venue.answer.order
-    return _mappings_at(body, path) if path else _mappings(body)
+    return mappings_at(body, path) if path else _mappings(body)
 
 
-def _mappings_at(body: Any, path: str) -> Iterator[Mapping[str, Any]]:
+def mappings_at(body: Any, path: str) -> Iterator[Mapping[str, Any]]:
     """Yield the mappings at a dotted path: one, or those of a list; none without a path."""
     found = body if path else None
     for key in filter(None, path.split(".")):

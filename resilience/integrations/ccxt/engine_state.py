@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
+from .batch_log import BATCH
 from .exchange_facts import KEY_NAMES, STAMP_ERRORS
 from .exchange_support import ExchangeSupport, PreparedRequest
 from .method_names import may_write, places_orders
@@ -87,6 +88,9 @@ class EngineState:
             return signed
         stamp = self.support.stamp_of(signed)
         if stamp is not None:
+            batch = BATCH.get()
+            if batch is not None:
+                batch.add_stamp(REQUEST.get(), stamp)
             call.stamp(stamp)
         return self.support.finish(REQUEST.get(), signed)
 
@@ -125,9 +129,11 @@ class EngineState:
         if call.key is not None and not support.has_key(request):
             request.takes_key = False
             call.report_key_unused()
-        fence = support.fence_of(request, url, headers, body)
+        fence, batch = support.fence_of(request, url, headers, body), BATCH.get()
         if fence is not None:
             call.report_fence(fence)
+        if batch is not None:
+            batch.add_request(request, (url, headers, body), fence)
 
     def finish_message(self, request: SentRequest, message: Any) -> None:
         """Add to a message over a socket what lets it expire, and report its stamp and its bounds."""
@@ -149,6 +155,7 @@ class EngineState:
             request.error = error
         if request.status is None:
             return False
+        self._add_answer(request, request.text)
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
         if self.support is not None:
@@ -202,6 +209,7 @@ class EngineState:
             request.outcome = "accepted"
             return response
         support = self.support
+        self._add_answer(request, response)
         found = None if support is None else support.problem(request, response)
         if found is None:
             request.outcome = "accepted"
@@ -211,6 +219,11 @@ class EngineState:
         error = (self.errors.partial if kind == "partial" else self.errors.unreadable)(f"{engine.id} {body}")
         self._reject(request, error, response)
         raise error
+
+    def _add_answer(self, request: SentRequest, answer: Any) -> None:
+        batch = BATCH.get()
+        if batch is not None and request.writes:
+            batch.add_answer(request, answer)
 
     def _unusable(self, request: SentRequest, response: Any) -> str | None:
         """Return why a response without an error status is none to this request, or None."""

@@ -1,0 +1,126 @@
+"""Splits a batch of ccxt's into the calls of single orders that it stands for, each with a client order id of its own.
+
+What became of an item is settled by the single call, so it has the same arguments as the batch has for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .order_results import TRIALS
+
+__all__ = ["SINGLE_CALLS", "Batch", "BatchItem", "KeyMaker", "split_batch"]
+
+SINGLE_CALLS: Mapping[str, str] = {
+    "create_orders": "create_order",
+    "edit_orders": "edit_order",
+    "cancel_orders": "cancel_order",
+    "cancel_orders_for_symbols": "cancel_order",
+}
+"""The methods that send several orders in one request, and what sends one of them."""
+_FIELDS = ("symbol", "type", "side", "amount", "price")
+_LISTS = ("origClientOrderIdList", "clientOrderIds", "clientOids", "clOrdId", "clientOrderId")
+"""Parameters by which cancels take client order ids in place of the exchange's own."""
+
+
+class KeyMaker(NamedTuple):
+    """How new orders get their client order ids: the names of the parameter, and what makes one."""
+
+    names: Sequence[str]
+    make: Callable[[], str]
+
+
+class BatchItem(NamedTuple):
+    """One order of a batch, as a call of its own.
+
+    Attributes:
+        args: the arguments of the single call.
+        symbol: the market.
+        key: the client order id of a new order; None for a change of one that is there.
+        ids: what the answer may call the order by: the exchange's id of it, or the client order id.
+    """
+
+    args: tuple[Any, ...]
+    symbol: Any
+    key: str | None
+    ids: tuple[str, ...]
+
+
+class Batch(NamedTuple):
+    """A batch: the arguments to send it with, and its items in the order given."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    items: list[BatchItem]
+
+
+def split_batch(method: Callable[..., Any], args: Any, kwargs: Any, keys: KeyMaker) -> Batch | None:
+    """Split the arguments of a call; None if they are none of a batch, or if the exchange is only to check it.
+
+    Raises:
+        ValueError: two of its orders would have the same client order id.
+    """
+    try:
+        bound = inspect.signature(method).bind(*args, **kwargs)
+    except TypeError:
+        return None  # the method itself says what is wrong
+    given: dict[str, Any] = bound.arguments
+    common = given.get("params") or {}
+    if not isinstance(common, Mapping) or any(common.get(name) for name in TRIALS):
+        return None
+    if method.__name__ == "cancel_orders":
+        items = list(_cancels(given.get("ids"), given.get("symbol"), common))
+    else:
+        orders = given.get("orders")
+        if not isinstance(orders, (list, tuple)) or not all(isinstance(order, Mapping) for order in orders):
+            return None
+        if any((order.get("params") or {}).get(name) for order in orders for name in TRIALS):
+            return None
+        if method.__name__ == "create_orders":
+            orders = given["orders"] = [_with_key(order, common, keys) for order in orders]
+        items = [_item(method.__name__, order, common, keys) for order in orders]
+    _check_distinct(items)
+    return Batch(bound.args, bound.kwargs, items) if items else None
+
+
+def _with_key(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> dict[str, Any]:
+    """Return an order with a client order id, in a copy: callers share their mappings among calls."""
+    params = dict(order.get("params") or {})
+    if not any(source.get(name) for name in keys.names for source in (params, common)):
+        params[keys.names[0]] = keys.make()
+    return {**order, "params": params}
+
+
+def _item(operation: str, order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
+    params = {**common, **(order.get("params") or {})}
+    client_id = next((str(params[name]) for name in keys.names if params.get(name)), None)
+    if operation == "create_orders":
+        key = client_id
+        args = (*(order.get(name) for name in _FIELDS), params)
+        return BatchItem(args, order.get("symbol"), key, () if key is None else (key,))
+    own = order.get("id")
+    if operation == "edit_orders":
+        args = (own, *(order.get(name) for name in _FIELDS), params)
+    else:
+        client_id = order.get("clientOrderId") or order.get("clOrdId")
+        args = (own, order.get("symbol"), {**common, **({"clientOrderId": client_id} if client_id else {})})
+    return BatchItem(args, order.get("symbol"), None, tuple(str(one) for one in (own, client_id) if one))
+
+
+def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any]) -> Iterator[BatchItem]:
+    """Yield the cancels of a batch: by client order ids where `params` has some, else by the exchange's own."""
+    rest = {name: value for name, value in common.items() if name not in _LISTS}
+    by_client: Any = next((common[name] for name in _LISTS if common.get(name)), [])
+    for client_id in [by_client] if isinstance(by_client, str) else by_client:
+        yield BatchItem((None, symbol, {**rest, "clientOrderId": client_id}), symbol, None, (str(client_id),))
+    if not by_client and isinstance(ids, (list, tuple)):
+        yield from (BatchItem((own, symbol, rest), symbol, None, (str(own),)) for own in ids)
+
+
+def _check_distinct(items: Sequence[BatchItem]) -> None:
+    keys = [item.key for item in items if item.key is not None]
+    twice = next((key for index, key in enumerate(keys) if key in keys[:index]), None)
+    if twice is not None:
+        raise ValueError(f"two orders of this batch have the client order id {twice!r}")
