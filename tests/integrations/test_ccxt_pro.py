@@ -29,7 +29,7 @@ every_exchange = pytest.mark.parametrize("name", DIALECTS)
 def policies(**settings: Any) -> Policies:
     """Return policies with one that retries soon."""
     retry = {"max_attempts": 3, "backoff": {"initial": "10ms"}}
-    return Policies.from_mapping({"policies": {"p": {"deadline": "20s", "retry": retry, **settings}}})
+    return Policies.from_mapping({"policies": {"p": {"deadline": "8s", "retry": retry, **settings}}})
 
 
 def run(name: str, story: Callable[[SocketExchange, Any, list[Any]], Any], **settings: Any) -> Any:
@@ -105,7 +105,7 @@ def test_an_order_without_an_answer(name: str, fate: str) -> None:
         assert isinstance(error, ccxt.NetworkError)
         assert (failure.executed, failure.key, len(exchange.orders)) == ("maybe", "mine1", 1)
 
-    run(name, story, attempt_timeout="2s" if fate == "silent" else "10s")
+    run(name, story, attempt_timeout="2s" if fate == "silent" else "5s")
 
 
 @every_exchange
@@ -254,7 +254,7 @@ def test_a_message_that_waits_is_refused_when_the_policy_is_isolated() -> None:
     async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
         plain = exchange.plain()
         await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
-        mine = policies(attempt_timeout="10s")
+        mine = policies(attempt_timeout="5s")
         bot = wrap(plain, "p", policies=mine)
         client, gate, waits = next(iter(bot.clients.values())), asyncio.Event(), asyncio.Event()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import ccxt
 import pytest
 
-from resilience import NOT_FOUND, Policies, wrap
+from resilience import NOT_FOUND, Policies, failure_of, wrap
 from resilience.testing import FakeClock
 from tests.integrations.raw_server import RawServer, Seen
 
@@ -28,10 +29,20 @@ def test_a_key_under_a_wrong_name(bots: Any) -> None:
     """The exchange answers with the id that ccxt made: it is this order, and it is not placed again."""
     rules = {"create_order": {"key": "params.bogus", "reconcile": lambda _call: NOT_FOUND}}
     with RawServer(order) as server:
-        bot = wrap(bots.at(server.url, "binance"), "ccxt", operations=rules, policies=fresh())
+        bot = wrap(bots.at(server.url, "binanceus"), "ccxt", operations=rules, policies=fresh())
         with pytest.warns(UserWarning, match="without its client order id"):
             placed = bots.call(bot.create_order, *ORDER)
     assert (placed["id"], len(server.seen)) == ("7", 1)
+
+
+def test_a_key_under_a_wrong_name_of_an_exchange_with_a_file(bots: Any) -> None:
+    """The file says which name carries the key, so the order does not leave without it."""
+    rules = {"create_order": {"key": "params.bogus", "reconcile": lambda _call: NOT_FOUND}}
+    with RawServer(order) as server:
+        bot = wrap(bots.at(server.url, "binance"), "ccxt", operations=rules, policies=fresh())
+        with pytest.raises(ccxt.BadRequest, match=r"newClientOrderId: .* would be sent, but the key") as caught:
+            bots.call(bot.create_order, *ORDER)
+    assert (failure_of(caught.value).executed, server.sent("POST")) == ("no", [])
 
 
 @pytest.mark.parametrize("options", ["ccxt", {"reconcile": lambda _call: NOT_FOUND}, {"idempotent": True}])

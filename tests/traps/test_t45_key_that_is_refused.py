@@ -53,13 +53,22 @@ def test_hyperliquid_gets_no_key_of_another_shape(bots: Any) -> None:
         assert [own in seen.body for seen in server.seen] == [False, True]
 
 
-@pytest.mark.parametrize("name", ["binance", "gate", "kucoin", "okx", "bybit", "hyperliquid"])
-def test_no_exchange_but_bitget_gets_a_key_unasked(bots: Any, name: str) -> None:
-    """What shape they accept is not known; Bitget's is."""
+@pytest.mark.parametrize("name", ["gate", "kucoin", "hyperliquid", "kraken"])
+def test_no_exchange_without_a_file_gets_a_key_unasked(bots: Any, name: str) -> None:
+    """What shape they accept is not established, so an order in doubt stays in doubt."""
     with RawServer(lambda _seen: None) as server:
-        plain, bitget = bots.at(server.url, name), bots.at(server.url, "bitget")
-        assert wrap(plain, "ccxt").resilience_operation_info("create_order", None).needs_consent
-        assert not wrap(bitget, "bitget").resilience_operation_info("create_order", None).needs_consent
+        plain = wrap(bots.at(server.url, name), "ccxt")
+        assert plain.resilience_operation_info("create_order", None).needs_consent
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"), [("binance", "ccxt"), ("bybit", "ccxt"), ("okx", "ccxt"), ("bitget", "bitget")]
+)
+def test_an_exchange_with_a_file_gets_a_key(bots: Any, name: str, policy: str) -> None:
+    """Its file says which shape the exchange accepts."""
+    with RawServer(lambda _seen: None) as server:
+        plain = wrap(bots.at(server.url, name), policy)
+        assert not plain.resilience_operation_info("create_order", None).needs_consent
 
 
 def test_a_rule_is_consent(bots: Any) -> None:

@@ -217,7 +217,8 @@ class EngineState:
         kind, reason = found
         body = json.dumps(response, default=str) if kind == "partial" else f"{request.method} {url}: {reason}"
         error = (self.errors.partial if kind == "partial" else self.errors.unreadable)(f"{engine.id} {body}")
-        self._reject(request, error, response)
+        # A list is the answer to a batch, of which some items may have been placed.
+        self._reject(request, error, response, executed="maybe" if isinstance(response, list) else None)
         raise error
 
     def _add_answer(self, request: SentRequest, answer: Any) -> None:
