@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policies, Policy, failure_of
 from resilience._core.call.context import CallContext
 from resilience._core.call.open_writes import OPEN_WRITES, OpenWriteHandle
 from resilience._core.call.operation_info import OperationInfo
@@ -389,3 +389,14 @@ def test_a_read_that_finds_nothing_yet_is_repeated_after_the_lag() -> None:
     error.code = "43001"
     step = failed.recovery.on_failure(error)
     assert (step.action, step.value) == (Action.WAIT, failed.plan.fence.lag)
+
+
+def test_a_batch_whose_items_are_settled_leaves_no_write_in_doubt(driver: Any) -> None:
+    """What becomes of its items is told one by one."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": None}}}, clock=FakeClock(), log=False)
+    for settles, writes in ((True, 0), (False, 1)):
+        info = OperationInfo(operation="create_orders", settles_items=settles)
+        with pytest.raises(TimeoutError) as caught:
+            driver.call(policies.pipeline("p").compile(driver.transport([TimeoutError()]), info))
+        assert failure_of(caught.value).executed == "maybe"
+        assert len(policies.snapshot()["writes_in_doubt"]) == writes

@@ -1,4 +1,4 @@
-"""Makes each sending of a batch one attempt: its orders are on disk first, and a refusal by anybody else proves nothing."""
+"""Makes each sending of a batch one attempt: its orders are on disk first, and only the exchange can refuse them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from ...venues.batch_answers import ItemAnswer, read_items
 from ...venues.known_venue import Venue
-from .batch_items import Batch, BatchItem, KeyMaker, split_batch
+from .order_batches import Batch, BatchItem, KeyMaker, split_batch
 from .batch_log import BATCH, BatchLog
 from .batch_report import keep_results, report_results
 from .batch_settlement import ItemSettlement, SingleCall, open_record, settle_records
@@ -49,7 +49,9 @@ class BatchCalls(NamedTuple):
     def compile(self, compiled: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the compiled method, with each item of its batches settled."""
         make = self.single.info.make_key or self.pipeline.shared.make_key
-        keys, shape = KeyMaker(self.venue.key.parameters, make), re.compile(self.venue.key.shape)
+        cancels = [write.key for write in self.venue.writes if write.action == "cancel"]
+        keys = KeyMaker(self.venue.key.parameters, make, cancels[0] if cancels else "clientOrderId")
+        shape = re.compile(self.venue.key.shape)
 
         def call(*args: Any, **kwargs: Any) -> Routine[Any]:
             batch = self._split(method, args, kwargs, keys, shape)

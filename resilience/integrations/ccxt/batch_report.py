@@ -9,7 +9,7 @@ from typing import Any
 from ..._core.call.context import CONTEXT
 from ..._core.classify.attach import annotate, attach_failure, attached_failure
 from ..._core.classify.failure import Failure
-from .batch_items import BatchItem
+from .order_batches import BatchItem
 
 __all__ = ["keep_results", "report_results"]
 

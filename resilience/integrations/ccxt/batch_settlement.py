@@ -21,7 +21,7 @@ from ..._core.policy.section import changed
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from ...venues.batch_answers import ItemAnswer
-from .batch_items import BatchItem
+from .order_batches import BatchItem
 from .batch_log import BatchLog
 from .requests_sent import set_attribute
 

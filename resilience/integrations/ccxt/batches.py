@@ -8,7 +8,7 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ...venues.shipped_venues import find_venue
 from .batch_calls import BatchCalls
-from .batch_items import SINGLE_CALLS
+from .order_batches import SINGLE_CALLS
 from .batch_settlement import SingleCall
 from .endpoint_names import endpoint_name
 

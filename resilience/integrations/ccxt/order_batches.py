@@ -26,10 +26,17 @@ _LISTS = ("origClientOrderIdList", "clientOrderIds", "clientOids", "clOrdId", "c
 
 
 class KeyMaker(NamedTuple):
-    """How new orders get their client order ids: the names of the parameter, and what makes one."""
+    """How orders are named by client order ids.
+
+    Attributes:
+        names: the parameters that may carry the id of a new order; it is put into the first.
+        make: makes one.
+        to_cancel: the parameter by which a single cancel takes it.
+    """
 
     names: Sequence[str]
     make: Callable[[], str]
+    to_cancel: str
 
 
 class BatchItem(NamedTuple):
@@ -71,7 +78,7 @@ def split_batch(method: Callable[..., Any], args: Any, kwargs: Any, keys: KeyMak
     if not isinstance(common, Mapping) or any(common.get(name) for name in TRIALS):
         return None
     if method.__name__ == "cancel_orders":
-        items = list(_cancels(given.get("ids"), given.get("symbol"), common))
+        items = list(_cancels(given.get("ids"), given.get("symbol"), common, keys.to_cancel))
     else:
         orders = given.get("orders")
         if not isinstance(orders, (list, tuple)) or not all(isinstance(order, Mapping) for order in orders):
@@ -105,16 +112,16 @@ def _item(operation: str, order: Mapping[str, Any], common: Mapping[str, Any], k
         args = (own, *(order.get(name) for name in _FIELDS), params)
     else:
         client_id = order.get("clientOrderId") or order.get("clOrdId")
-        args = (own, order.get("symbol"), {**common, **({"clientOrderId": client_id} if client_id else {})})
+        args = (own, order.get("symbol"), {**common, **({keys.to_cancel: client_id} if client_id else {})})
     return BatchItem(args, order.get("symbol"), None, tuple(str(one) for one in (own, client_id) if one))
 
 
-def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any]) -> Iterator[BatchItem]:
+def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any], name: str) -> Iterator[BatchItem]:
     """Yield the cancels of a batch: by client order ids where `params` has some, else by the exchange's own."""
-    rest = {name: value for name, value in common.items() if name not in _LISTS}
-    by_client: Any = next((common[name] for name in _LISTS if common.get(name)), [])
+    rest = {one: value for one, value in common.items() if one not in _LISTS}
+    by_client: Any = next((common[one] for one in _LISTS if common.get(one)), [])
     for client_id in [by_client] if isinstance(by_client, str) else by_client:
-        yield BatchItem((None, symbol, {**rest, "clientOrderId": client_id}), symbol, None, (str(client_id),))
+        yield BatchItem((None, symbol, {**rest, name: client_id}), symbol, None, (str(client_id),))
     if not by_client and isinstance(ids, (list, tuple)):
         yield from (BatchItem((own, symbol, rest), symbol, None, (str(own),)) for own in ids)
 
