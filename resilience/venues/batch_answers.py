@@ -53,15 +53,20 @@ def _read_item(
     venue: Venue, write: WriteSettings, item: Mapping[str, Any], body: Any, ids: Sequence[str]
 ) -> ItemAnswer | None:
     fields = venue.orders[write.order].row
-    # The venue's own id of a new order is news to everybody.
-    names = (fields.key,) if write.action == "place" else (fields.id, fields.key)
-    named = {str(item[name]) for name in names if filled(item.get(name))}
-    if ids and named and named.isdisjoint(ids):
-        return None  # it is about another order
+    if _is_foreign(write, item, (fields.id, fields.key), ids):
+        return None
     code = item.get(venue.answer.item_code)
     if filled(code) and str(code) not in venue.answer.success:
         return ItemAnswer(None, body)
     return ItemAnswer(item, body) if filled(item.get(fields.id)) else None
+
+
+def _is_foreign(write: WriteSettings, item: Mapping[str, Any], names: tuple[str, str], ids: Sequence[str]) -> bool:
+    """Return whether a part of the answer is about another order than the one that was sent."""
+    # The venue's own id of a new order is news to everybody.
+    known = names[1:] if write.action == "place" else names
+    named = {str(item[name]) for name in known if filled(item.get(name))}
+    return bool(ids) and bool(named) and named.isdisjoint(ids)
 
 
 def _replaced(body: Any, path: str, item: Mapping[str, Any]) -> Any:

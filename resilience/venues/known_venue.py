@@ -27,7 +27,8 @@ class WriteSettings(Section):
     """Endpoints that write in the same way, and how their outcome is looked up."""
 
     endpoints: Annotated[
-        tuple[str, ...], About("Implicit methods of ccxt; `socket NAME` is a message.", "[privatePostOrder]")
+        tuple[str, ...],
+        About("Implicit methods of ccxt; `socket NAME` is a message, `at /PATH` of one socket.", "[privatePostOrder]"),
     ]
     action: Annotated[
         Literal["place", "cancel", "amend", "replace"],

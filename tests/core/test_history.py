@@ -391,7 +391,7 @@ def test_a_read_that_finds_nothing_yet_is_repeated_after_the_lag() -> None:
     assert (step.action, step.value) == (Action.WAIT, failed.plan.fence.lag)
 
 
-def test_a_batch_whose_items_are_settled_leaves_no_write_in_doubt(driver: Any) -> None:
+def test_a_batch_whose_items_are_settled_is_no_unknown_write(driver: Any) -> None:
     """What becomes of its items is told one by one."""
     policies = Policies.from_mapping({"policies": {"p": {"retry": None}}}, clock=FakeClock(), log=False)
     for settles, writes in ((True, 0), (False, 1)):

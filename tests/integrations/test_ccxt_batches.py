@@ -131,7 +131,7 @@ def test_all_are_refused(bot: Bot, outbox: Outbox) -> None:
     assert states(outbox) == {"a": "failed", "b": "failed"}
 
 
-def test_orders_in_doubt_stay_open_without_a_lookup(venue: Sandbox, outbox: Outbox) -> None:
+def test_unknown_orders_stay_open_in_the_outbox(venue: Sandbox, outbox: Outbox) -> None:
     """The error says so for each, the outbox keeps them, and `resume` settles them later."""
     bot = Bot(venue, "sync", outbox)
     bot.exchange.script("a", ["accept_drop"])

@@ -20,10 +20,10 @@ from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from ...venues.batch_answers import ItemAnswer, read_items
 from ...venues.known_venue import Venue
-from .order_batches import Batch, BatchItem, KeyMaker, split_batch
 from .batch_log import BATCH, BatchLog
 from .batch_report import keep_results, report_results
 from .batch_settlement import ItemSettlement, SingleCall, open_record, settle_records
+from .order_batches import Batch, BatchItem, KeyMaker, split_batch
 from .requests_sent import set_attribute
 
 __all__ = ["BatchCalls"]
@@ -147,9 +147,10 @@ class _BatchCall:
             settle_records(self._records, LookupError("the answer of the batch was not seen"))
             return result
         settle_records(self._records, None)
-        by_id = {str(order.get("id")): order for order in result if isinstance(order, dict)}
-        orders = [self._order(item, row) for item, row in zip(self._batch.items, accepted, strict=True)]
-        return [by_id.get(str(order.get("id")), order) for order in orders]
+        # In the form of ccxt's own result, which knows more of some orders.
+        own = {str(order.get("id")): order for order in result}
+        orders = map(self._order, self._batch.items, accepted)
+        return [own.get(str(order.get("id")), order) for order in orders]
 
     def _order(self, item: BatchItem, row: Any) -> Any:
         engine = self._calls.engine

@@ -21,8 +21,8 @@ from ..._core.policy.section import changed
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from ...venues.batch_answers import ItemAnswer
-from .order_batches import BatchItem
 from .batch_log import BatchLog
+from .order_batches import BatchItem
 from .requests_sent import set_attribute
 
 __all__ = ["ItemSettlement", "SingleCall"]
@@ -112,9 +112,10 @@ class ItemSettlement:
 def _may_send(single: SingleCall, error: Exception, seconds: float | None) -> bool:
     """Return whether an item is sent again: it provably did not happen, and would be sent again by itself."""
     failure = attached_failure(error)
-    if failure is None or failure.executed != "no" or failure.duplicate or single.pipeline.policy.retry is None:
+    if failure is None or failure.duplicate or single.pipeline.policy.retry is None:
         return False
-    return failure.category is Category.RETRYABLE and (seconds is None or seconds > _LEAST)
+    has_time = seconds is None or seconds > _LEAST
+    return has_time and (failure.executed, failure.category) == ("no", Category.RETRYABLE)
 
 
 def _within(policy: Any, seconds: float | None) -> Any:

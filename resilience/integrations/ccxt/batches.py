@@ -8,9 +8,9 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ...venues.shipped_venues import find_venue
 from .batch_calls import BatchCalls
-from .order_batches import SINGLE_CALLS
 from .batch_settlement import SingleCall
 from .endpoint_names import endpoint_name
+from .order_batches import SINGLE_CALLS
 
 __all__ = ["Batches"]
 
@@ -42,8 +42,8 @@ class Batches:
             return None
         pipeline, batch = rules.resolve(info)
         single = self._operations.resilience_operation_info(name, self._wrapped)
-        if single is None or batch.read or batch.key is not None or batch.reconcile is not None:
-            return None  # the user has said what a batch is
+        if single is None or _is_declared(batch):
+            return None
         single_pipeline, single = rules.resolve(single)
         if single.reconcile is None:
             return None
@@ -55,3 +55,8 @@ class Batches:
             return None
         name = endpoint_name(type(self._engine), request.api, request.method, request.path)
         return None if name is None else self._venue.write(name)
+
+
+def _is_declared(batch: OperationInfo) -> bool:
+    """Return whether the user has said what a batch is, and how it is looked up as a whole."""
+    return batch.read or batch.key is not None or batch.reconcile is not None

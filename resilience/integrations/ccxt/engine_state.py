@@ -142,6 +142,9 @@ class EngineState:
             return
         stamp = support.finish_message(request, message)
         fence = support.fence_of(request, "", None, message)
+        if call.key is not None and not support.has_key(request):
+            request.takes_key = False
+            call.report_key_unused()
         if stamp is not None:
             call.stamp(stamp)
         if fence is not None:

@@ -75,55 +75,88 @@ def split_batch(method: Callable[..., Any], args: Any, kwargs: Any, keys: KeyMak
         return None  # the method itself says what is wrong
     given: dict[str, Any] = bound.arguments
     common = given.get("params") or {}
-    if not isinstance(common, Mapping) or any(common.get(name) for name in TRIALS):
+    if not isinstance(common, Mapping) or _is_trial(common):
         return None
     if method.__name__ == "cancel_orders":
         items = list(_cancels(given.get("ids"), given.get("symbol"), common, keys.to_cancel))
     else:
-        orders = given.get("orders")
-        if not isinstance(orders, (list, tuple)) or not all(isinstance(order, Mapping) for order in orders):
-            return None
-        if any((order.get("params") or {}).get(name) for order in orders for name in TRIALS):
-            return None
-        if method.__name__ == "create_orders":
-            orders = given["orders"] = [_with_key(order, common, keys) for order in orders]
-        items = [_item(method.__name__, order, common, keys) for order in orders]
+        items = _items(method.__name__, given, common, keys)
     _check_distinct(items)
     return Batch(bound.args, bound.kwargs, items) if items else None
 
 
+def _items(operation: str, given: dict[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> list[BatchItem]:
+    """Return the items of a list of orders, and put that list with its client order ids in place of the one given."""
+    orders: Any = given.get("orders")
+    if not isinstance(orders, (list, tuple)) or not all(map(_is_order, orders)):
+        return []
+    if operation == "create_orders":
+        orders = given["orders"] = [_with_key(order, common, keys) for order in orders]
+    make = {"create_orders": _new_order, "edit_orders": _amendment}.get(operation, _cancel_of_order)
+    return [make(order, common, keys) for order in orders]
+
+
+def _is_order(order: Any) -> bool:
+    return isinstance(order, Mapping) and not _is_trial(_params_of(order))
+
+
+def _params_of(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    return order.get("params") or {}
+
+
+def _is_trial(params: Mapping[str, Any]) -> bool:
+    return any(params.get(name) for name in TRIALS)
+
+
 def _with_key(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> dict[str, Any]:
     """Return an order with a client order id, in a copy: callers share their mappings among calls."""
-    params = dict(order.get("params") or {})
-    if not any(source.get(name) for name in keys.names for source in (params, common)):
+    params = dict(_params_of(order))
+    if _client_id({**common, **params}, keys) is None:
         params[keys.names[0]] = keys.make()
     return {**order, "params": params}
 
 
-def _item(operation: str, order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
-    params = {**common, **(order.get("params") or {})}
-    client_id = next((str(params[name]) for name in keys.names if params.get(name)), None)
-    if operation == "create_orders":
-        key = client_id
-        args = (*(order.get(name) for name in _FIELDS), params)
-        return BatchItem(args, order.get("symbol"), key, () if key is None else (key,))
-    own = order.get("id")
-    if operation == "edit_orders":
-        args = (own, *(order.get(name) for name in _FIELDS), params)
-    else:
-        client_id = order.get("clientOrderId") or order.get("clOrdId")
-        args = (own, order.get("symbol"), {**common, **({keys.to_cancel: client_id} if client_id else {})})
-    return BatchItem(args, order.get("symbol"), None, tuple(str(one) for one in (own, client_id) if one))
+def _client_id(params: Mapping[str, Any], keys: KeyMaker) -> str | None:
+    return next((str(params[name]) for name in keys.names if params.get(name)), None)
+
+
+def _new_order(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
+    params = {**common, **_params_of(order)}
+    key = _client_id(params, keys)
+    assert key is not None, "each order has got one"
+    return BatchItem((*map(order.get, _FIELDS), params), order.get("symbol"), key, (key,))
+
+
+def _amendment(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
+    params, own = {**common, **_params_of(order)}, order.get("id")
+    args = (own, *map(order.get, _FIELDS), params)
+    return BatchItem(args, order.get("symbol"), None, _named(own, _client_id(params, keys)))
+
+
+def _cancel_of_order(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
+    own, symbol, client_id = order.get("id"), order.get("symbol"), order.get("clientOrderId") or order.get("clOrdId")
+    params = {**common, keys.to_cancel: client_id} if client_id else dict(common)
+    return BatchItem((own, symbol, params), symbol, None, _named(own, client_id))
+
+
+def _named(*ids: Any) -> tuple[str, ...]:
+    return tuple(str(one) for one in ids if one)
 
 
 def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any], name: str) -> Iterator[BatchItem]:
     """Yield the cancels of a batch: by client order ids where `params` has some, else by the exchange's own."""
     rest = {one: value for one, value in common.items() if one not in _LISTS}
-    by_client: Any = next((common[one] for one in _LISTS if common.get(one)), [])
-    for client_id in [by_client] if isinstance(by_client, str) else by_client:
-        yield BatchItem((None, symbol, {**rest, name: client_id}), symbol, None, (str(client_id),))
-    if not by_client and isinstance(ids, (list, tuple)):
-        yield from (BatchItem((own, symbol, rest), symbol, None, (str(own),)) for own in ids)
+    by_client = _listed(next(filter(None, map(common.get, _LISTS)), None))
+    for client_id in by_client:
+        yield BatchItem((None, symbol, {**rest, name: client_id}), symbol, None, _named(client_id))
+    for own in () if by_client else _listed(ids):
+        yield BatchItem((own, symbol, rest), symbol, None, _named(own))
+
+
+def _listed(ids: Any) -> Sequence[Any]:
+    if isinstance(ids, str):
+        return [ids]
+    return ids if isinstance(ids, (list, tuple)) else ()
 
 
 def _check_distinct(items: Sequence[BatchItem]) -> None:

@@ -22,11 +22,12 @@ from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
-from .venue_lookup import batch_items, message_params, venue_reconciler
+from .venue_lookup import batch_items, find_message, message_params, venue_reconciler
 
 __all__ = ["VenueSupport"]
 
 _EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
+_SIGNED_BY_CCXT = ("apiKey", "timestamp", "signature")
 _CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
 
 
@@ -97,9 +98,8 @@ class VenueSupport(ExchangeSupport):
         if request is None or request.path is None:
             return None
         if request.method == "WS":
-            name = request.api
-        else:
-            name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
+            return find_message(self.venue, str(request.api))
+        name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
         return None if name is None else self.venue.write(name)
 
     def prepare(self, request: PreparedRequest) -> Any:
@@ -178,11 +178,20 @@ class VenueSupport(ExchangeSupport):
         expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
         if write is None or call is None:
             return None
+        self._drop_stray_key(write, message, call.key)
         stamp = self._message_parts(message).stamp
         if stamp is not None and expiry.carrier == "header" and write.expires:
             window = expiry.send if call.window is None else call.window
             message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
         return stamp
+
+    def _drop_stray_key(self, write: WriteSettings, message: Any, key: str | None) -> None:
+        """Take a key that was made for a new order out of a message that changes one, and sign it anew."""
+        given = message.get("params")
+        params = self._without_stray_key(write, given, key)
+        if params is not given:
+            signed = {name: value for name, value in params.items() if name not in _SIGNED_BY_CCXT}
+            message["params"] = self._exchange.engine.sign_params(signed)
 
     def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
         """Return headers, parameters and stamp of a message; one that is not stamped is as old as this moment."""
