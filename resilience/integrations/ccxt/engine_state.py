@@ -17,6 +17,7 @@ from ...telemetry.redaction import register_secret
 from .batch_log import BATCH
 from .exchange_facts import KEY_NAMES, STAMP_ERRORS
 from .exchange_support import ExchangeSupport, PreparedRequest
+from .limit_marks import mark_wait
 from .method_names import may_write, places_orders
 from .nonce_clock import NonceClock
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
@@ -165,6 +166,7 @@ class EngineState:
             # ccxt leaves the code out of the texts of some errors; an exchange's own code is in its answer.
             if isinstance(request.text, str) and request.text.startswith("{"):
                 set_attribute(error, "resilience_body", request.text)
+            mark_wait(self.support, request, error)
             ask = self.support.learn_rejection(request.text, request.sent_at)
         else:
             ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)
@@ -249,6 +251,8 @@ class EngineState:
         request.outcome = "failed"
         if request.writes:
             request.error = error
+        if self.support is not None:
+            mark_wait(self.support, request, error)
         set_attribute(error, "body", response)
         set_attribute(error, "resilience_url", request.url)
         if executed is not None and request.writes:

@@ -16,7 +16,8 @@ from ..._core.call.context import current_call
 from ..._core.stages.fence import Fence
 from ...venues import confirmed_writes
 from ...venues.known_venue import Venue, WriteSettings
-from ...venues.order_rows import value_at
+from ...venues.limit_waits import limit_wait
+from ...venues.order_rows import unix_seconds, value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
 from .endpoint_names import endpoint_name
@@ -228,6 +229,15 @@ class VenueSupport(ExchangeSupport):
     def nonce(self, own: Any) -> Any:
         """Return the venue's time in milliseconds if it was measured, else ccxt's own nonce."""
         return int(self._clock.now() * 1000) if self._measured else own
+
+    def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
+        """Return what a refusal by a limit or a ban keeps from being sent, and for how long; None for others."""
+        waits, answer = self.venue.limits.waits, parsed(body)
+        if str(status) not in waits and not any(code in body for code in waits):
+            return None
+        told = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
+        now = self._now() if told is None else told
+        return limit_wait(self.venue, status, confirmed_writes.codes_in(self.venue, answer), headers, now)
 
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp."""
