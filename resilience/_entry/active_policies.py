@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from .. import config
+from .. import config, fleet
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
@@ -60,6 +60,7 @@ class ActivePolicies:
         self._used: set[str] = set()
         self._key_checks: dict[str, WeakSet[Callable[..., Any]]] = {}
         shared.take(PolicySet({}), policy_set)
+        self._join_fleet(policy_set)
         for name in _named(policy_set):
             load_needs(policy_set.policies[name], shared)
         self._loaded = _loaded(policy_set)
@@ -140,9 +141,21 @@ class ActivePolicies:
         changes = config.changes(before, after)
         if changes:
             self._shared.take(before, after)
+            self._join_fleet(after)
             self._loaded = _loaded(after)
             start_new_epoch()
         return changes
+
+    def _join_fleet(self, policy_set: PolicySet) -> None:
+        """Share with other processes what the file says; nothing changes where it says the same as before."""
+        settings, shared = policy_set.shared, self._shared
+        before = shared.fleet
+        if (None if before is None else before.settings) == settings:
+            return
+        # The new fleet before the end of the old one: where the store is the same, the link is kept.
+        shared.fleet = None if settings is None else fleet.Fleet(settings, shared)
+        if before is not None:
+            before.close()
 
     def compile_again(self) -> None:
         """Have everything compiled again at its next call, under the settings that are in force."""

@@ -54,6 +54,7 @@ class Policies(LiveState):
         load: Callable[[], PolicySet] | None = None,
         log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> None:
         """Put the policies in force.
 
@@ -64,10 +65,23 @@ class Policies(LiveState):
             log: True writes log lines to structlog where the program has configured it, else to `logging`;
                 `"logging"` or `"structlog"` to that alone. False writes none; subscribed listeners get every event.
             breaker_store: keeps the states of breakers over a restart. It is given one second to load them here.
+            pybreaker_storage: a `pybreaker.CircuitBreakerStorage` that other programs use too, for the breakers of all
+                policies, or a mapping of policies' names to such storages. It is given one second to answer here.
+
+        Raises:
+            TypeError: a storage is none.
+            PolicyError: a storage is for a policy that does not exist.
         """
-        self._shared = SharedState(clock, log=log, breaker_store=breaker_store)
+        for name in pybreaker_storage if isinstance(pybreaker_storage, Mapping) else ():
+            policy_of(policies, name)
+        self._options: dict[str, Any] = {
+            "clock": clock,
+            "log": log,
+            "breaker_store": breaker_store,
+            "pybreaker_storage": pybreaker_storage,
+        }
+        self._shared = SharedState(**self._options)
         self._active = ActivePolicies(policies, self._shared, load)
-        self._options: dict[str, Any] = {"clock": clock, "log": log, "breaker_store": breaker_store}
 
     @classmethod
     def load(
@@ -77,10 +91,11 @@ class Policies(LiveState):
         clock: Clock | None = None,
         log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
 
-        `clock`, `log` and `breaker_store` are those of `Policies(...)`.
+        `clock`, `log`, `breaker_store` and `pybreaker_storage` are those of `Policies(...)`.
 
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
 
@@ -96,6 +111,7 @@ class Policies(LiveState):
             load=partial(config.load, absolute, report=warn_safely),
             log=log,
             breaker_store=breaker_store,
+            pybreaker_storage=pybreaker_storage,
         )
 
     @classmethod
@@ -106,13 +122,20 @@ class Policies(LiveState):
         clock: Clock | None = None,
         log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> Policies:
         """Read a mapping of the same shape as a policy file.
 
         Raises:
             PolicyError: every mistake in it, a line each.
         """
-        return cls(config.from_mapping(mapping), clock=clock, log=log, breaker_store=breaker_store)
+        return cls(
+            config.from_mapping(mapping),
+            clock=clock,
+            log=log,
+            breaker_store=breaker_store,
+            pybreaker_storage=pybreaker_storage,
+        )
 
     @classmethod
     def builtin(
@@ -121,9 +144,16 @@ class Policies(LiveState):
         clock: Clock | None = None,
         log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        return cls(config.builtin(), clock=clock, log=log, breaker_store=breaker_store)
+        return cls(
+            config.builtin(),
+            clock=clock,
+            log=log,
+            breaker_store=breaker_store,
+            pybreaker_storage=pybreaker_storage,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

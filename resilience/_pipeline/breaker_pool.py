@@ -16,6 +16,7 @@ from .._core.stages.breaker import Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 from .breaker_saving import BreakerSaving
+from .storage_bridges import StorageBridges
 
 __all__ = ["BreakerPool"]
 
@@ -36,6 +37,7 @@ class BreakerPool:
         max_breakers: int = MAX_BREAKERS,
         store: BreakerStore | None = None,
         is_switched_off: Callable[[str], object] = lambda _policy: None,
+        pybreaker_storage: Any = None,
     ) -> None:
         self._is_switched_off = is_switched_off
         # Weak, by identity: two policies made in Python may have one name, and each its breaker.
@@ -48,7 +50,8 @@ class BreakerPool:
         self._watchers: tuple[ListenerAdapter, ...] = ()
         _check_store(store)
         self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
-        self._savers: WeakKeyDictionary[Breaker, ListenerAdapter] = WeakKeyDictionary()
+        self._bridges = StorageBridges(pybreaker_storage, clock, events, self.all)
+        self._own_watchers: WeakKeyDictionary[Breaker, tuple[ListenerAdapter, ...]] = WeakKeyDictionary()
 
     def get(self, policy: Policy, key: str, *, keep_state: bool = False) -> Breaker | None:
         """Return the one breaker of this policy and key, or None when the policy has none.
@@ -127,14 +130,14 @@ class BreakerPool:
             emit=emit,
         )
         self._all[id(breaker)] = breaker
-        if self._saving is not None:
-            self._savers[breaker] = self._saving.watch(_record_name(policy.name, key), breaker)
+        saver = None if self._saving is None else self._saving.watch(_record_name(policy.name, key), breaker)
+        own = saver, self._bridges.watch(breaker)
+        self._own_watchers[breaker] = tuple(watcher for watcher in own if watcher is not None)
         self._let_watch(breaker)
         return breaker
 
     def _let_watch(self, breaker: Breaker) -> None:
-        saver = self._savers.get(breaker)
-        breaker.watch(self._watchers if saver is None else (*self._watchers, saver))
+        breaker.watch((*self._watchers, *self._own_watchers.get(breaker, ())))
 
     def _by_record_name(self) -> dict[str, Breaker]:
         return {_record_name(*name): breaker for name, breaker in self._breakers.copy().items()}

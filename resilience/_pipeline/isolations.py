@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from .._core.base.clock import Clock
 from .._core.base.events import Events
@@ -19,14 +19,30 @@ VARIABLE = "RESILIENCE_ISOLATED"
 """The environment variable that isolates every policy from the start; its value is the reason."""
 _OFF = ("", "0", "false", "no", "off")
 _NO_REASON = ("1", "true", "yes", "on")
+_BY_HAND = ("hand", "fleet")
+
+
+class SwitchPart(Protocol):
+    """Informs other processes. Its methods must not wait."""
+
+    def isolated(self, policy: str | None, reason: str, *, cancels: bool) -> None:
+        """Take what somebody has isolated."""
+
+    def released(self, policy: str | None) -> None:
+        """Take what somebody has released."""
 
 
 class Isolations:
-    """What is isolated among one set of policies. Safe across threads, tasks and signal handlers."""
+    """What is isolated among one set of policies. Safe across threads, tasks and signal handlers.
+
+    Attributes:
+        switch: is informed of what somebody isolates or releases by hand, so that other processes do the same; or None.
+    """
 
     def __init__(self, holds: Holds, events: Events, clock: Clock) -> None:
         """Isolate every policy if the environment says so."""
         self._holds, self._events, self._clock = holds, events, clock
+        self.switch: SwitchPart | None = None
         self._taken: dict[str, str] = {}
         value = os.environ.get(VARIABLE, "").strip()
         if value.lower() not in _OFF:
@@ -35,11 +51,30 @@ class Isolations:
     def isolate(self, policy: str | None, by: str, reason: str, *, cancels: bool = False) -> None:
         """Let nothing of a policy be sent any more, or of all of them; the arguments are those of `Isolation`."""
         self._holds.isolate(new_isolation(policy, by, reason, self._clock.time(), cancels=cancels))
+        if self.switch is not None and by == "hand":
+            self.switch.isolated(policy, reason, cancels=cancels)
         self._events.emit("circuit_isolated", policy=policy, by=by, reason=reason)
 
     def release(self, policy: str | None = None) -> int:
         """End the isolations of a policy, or all of them, whoever gave them; returns how many."""
+        if self.switch is not None:
+            self.switch.released(policy)
         return self._end([one for one in self._holds.isolations if policy is None or one.policy == policy])
+
+    def by_hand(self) -> list[Isolation]:
+        """Return what somebody has isolated by hand in this process."""
+        return [one for one in self._holds.isolations if one.by == "hand"]
+
+    def follow(self, policy: str | None, reason: str, *, cancels: bool) -> None:
+        """Isolate what somebody has isolated by hand in another process, in place of what was isolated here."""
+        before = [one for one in self._holds.isolations if one.policy == policy and one.by in _BY_HAND]
+        if [(one.reason, one.cancels) for one in before] != [(reason, cancels)]:
+            self.isolate(policy, "fleet", reason, cancels=cancels)
+            self._holds.end_isolations(one for one in before if one.by == "hand")
+
+    def follow_release(self, policy: str | None) -> None:
+        """End what somebody had isolated by hand, because it was released in another process."""
+        self._end([one for one in self._holds.isolations if one.policy == policy and one.by in _BY_HAND])
 
     def of(self, policy: str) -> Isolation | None:
         """Return the first isolation that concerns a policy, or None."""

@@ -24,10 +24,11 @@ from .._core.policy.policy_set import PolicySet
 from .._core.policy.sections import BudgetSettings
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.budget import Budget
-from .._core.stages.hold import Holds
+from .._core.stages.hold import Hold, Holds
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .fleet_member import FleetMember
 from .isolations import Isolations
 from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
@@ -56,6 +57,8 @@ class SharedState:
         unsettled: the writes whose outcome nobody knows.
         counts: how calls have ended, by policy and operation.
         streams: the stream clients.
+        fleet: what is shared with other processes, or None.
+        on_release: called with the holds that somebody has released, or None for all that there are; or None.
         log: the log of their events, or None.
     """
 
@@ -66,6 +69,7 @@ class SharedState:
         random: Callable[[], float] | None = None,
         log: bool | str = False,
         breaker_store: BreakerStore | None = None,
+        pybreaker_storage: Any = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.log = telemetry.new_event_log(log) if log is not False else None
@@ -84,7 +88,13 @@ class SharedState:
         self._lock = new_lock()
         self.holds = Holds()
         self.isolations = Isolations(self.holds, self.events, self.clock)
-        self.breakers = BreakerPool(self.clock, self.events, store=breaker_store, is_switched_off=self.isolations.of)
+        self.breakers = BreakerPool(
+            self.clock,
+            self.events,
+            store=breaker_store,
+            is_switched_off=self.isolations.of,
+            pybreaker_storage=pybreaker_storage,
+        )
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool(self.clock)
         self.keys_in_use = KeysInUse()
@@ -92,6 +102,8 @@ class SharedState:
         OPEN_WRITES.settle_in(self.unsettled)
         self.counts: dict[tuple[str, str], OutcomeCounts] = {}
         self.streams: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+        self.fleet: FleetMember | None = None
+        self.on_release: Callable[[list[Hold] | None], None] | None = None
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], BoundedDict[Any, Any]] = WeakKeyDictionary()
@@ -192,6 +204,8 @@ class SharedState:
     def release(self, policy: Policy | None = None) -> int:
         """Lift the waits that APIs have asked for, in the quotas too; returns how many: all, or those of a policy."""
         released = self.holds.release(None if policy is None else policy.name)
+        if self.on_release is not None:
+            self.on_release(None if policy is None else released)
         self.limits.release(self.clock.monotonic(), policy)
         for hold in released:
             self.events.emit(

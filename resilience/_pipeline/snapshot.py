@@ -33,7 +33,7 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
         "writes_in_doubt": shared.unsettled.describe(),
         "counters": list(_counters(shared)),
         "streams": [row for client in _alive(shared) for row in client.describe()],
-        "shared": None,
+        "shared": None if shared.fleet is None else shared.fleet.describe(),
     }
 
 

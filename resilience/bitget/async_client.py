@@ -9,9 +9,9 @@ from typing import Any, Self
 from .._drivers.routine_runner import run_routine_async
 from ..integrations import httpx as transport
 from .client_base import BitgetClientBase
-from .lookup_runner import LookupRequest, run_lookup_async
+from .lookups import look_up_order, params_of
 from .operation_methods import OperationMethods
-from .operations import OPERATIONS, Operation, with_order_result
+from .operations import OPERATIONS, Operation
 
 __all__ = ["AsyncBitgetClient"]
 
@@ -62,11 +62,11 @@ class AsyncBitgetClient(BitgetClientBase):
         return transport.new_async_client()
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        lookup = operation.lookup
-        assert lookup is not None
+        write = operation.write
+        assert write is not None
 
         async def reconcile(call: Any) -> Any:
-            return with_order_result(await run_lookup_async(lookup(LookupRequest.of_call(call)), wrapped.get), call.key)
+            return await run_routine_async(look_up_order(write, params_of(call), call, wrapped.get))
 
         return reconcile
 

@@ -7,15 +7,10 @@ looked up, and which part of the response the caller gets.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from .._core.call.lookup_answer import Found, NotFound
-from .lookup_rows import status_of
-from .lookup_runner import LookupRequest, OrderLookup
-from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, replaced, spot_order, uta_order
-
-__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation", "order_result", "with_order_result"]
+__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation"]
 
 _SPOT, _MIX, _UTA = "/api/v2/spot", "/api/v2/mix", "/api/v3/trade"
 TIME = "/api/v2/public/time"
@@ -67,7 +62,8 @@ class Operation:
         path: the endpoint's path.
         extract: returns the caller's result from the envelope.
         key: the parameter that carries the key of a write, or None.
-        lookup: looks up whether it was executed; None for reads, and for writes that cannot be looked up.
+        write: its name in the venue's file, by which an uncertain one is looked up; None for reads, and for writes
+            that cannot be looked up.
         idempotent: sending it twice has the same effect as once, as with a cancel.
         needs: fields of which a success must contain at least one; otherwise its outcome is uncertain.
         may_lack_order_id: returns whether a success with these parameters may be without its order id.
@@ -79,35 +75,25 @@ class Operation:
     path: str
     extract: Callable[[Mapping[str, Any]], Any] = _data
     key: str | None = None
-    lookup: Callable[[LookupRequest], OrderLookup] | None = None
+    write: str | None = None
     idempotent: bool = False
     needs: tuple[str, ...] = ()
     may_lack_order_id: Callable[[Mapping[str, Any]], bool] = _never
     sends_window: bool = False
 
 
-def order_result(row: Mapping[str, Any], key: str | None) -> dict[str, Any]:
-    """Return an order that was looked up in the form that the write itself returns, plus its current status."""
-    return {"orderId": row["orderId"], "clientOid": row.get("clientOid") or key, "status": status_of(row)}
-
-
-def with_order_result(answer: Found | NotFound, key: str | None) -> Found | NotFound:
-    """Return the answer of a lookup with its order in the form that the write itself returns."""
-    return replace(answer, value=order_result(answer.value, key)) if isinstance(answer, Found) else answer
-
-
 _ROWS = (
     Operation(name="server_time", method="GET", path=TIME, extract=_server_time),
     Operation(name="spot_ticker", method="GET", path=f"{_SPOT}/market/tickers"),
     Operation(name="spot_balance", method="GET", path=f"{_SPOT}/account/assets"),
-    Operation(name="spot_order", method="GET", path=SPOT_INFO, extract=_first),
+    Operation(name="spot_order", method="GET", path=f"{_SPOT}/trade/orderInfo", extract=_first),
     Operation(name="spot_open_orders", method="GET", path=f"{_SPOT}/trade/unfilled-orders"),
     Operation(
         name="spot_place_order",
         method="POST",
         path=f"{_SPOT}/trade/place-order",
         key="clientOid",
-        lookup=spot_order,
+        write="privateSpotPostV2SpotTradePlaceOrder",
         needs=("orderId",),
         sends_window=True,
     ),
@@ -116,7 +102,7 @@ _ROWS = (
         name="spot_cancel_order",
         method="POST",
         path=f"{_SPOT}/trade/cancel-order",
-        lookup=cancelled(SPOT_INFO),
+        write="privateSpotPostV2SpotTradeCancelOrder",
         idempotent=True,
         needs=("orderId", "clientOid"),
     ),
@@ -125,19 +111,19 @@ _ROWS = (
         method="POST",
         path=f"{_SPOT}/trade/cancel-replace-order",
         key="newClientOid",
-        lookup=replaced(spot_order, SPOT_INFO),
+        write="privateSpotPostV2SpotTradeCancelReplaceOrder",
         needs=("orderId",),
     ),
     Operation(name="mix_ticker", method="GET", path=f"{_MIX}/market/ticker"),
     Operation(name="mix_balance", method="GET", path=f"{_MIX}/account/accounts"),
-    Operation(name="mix_order", method="GET", path=MIX_INFO),
+    Operation(name="mix_order", method="GET", path=f"{_MIX}/order/detail"),
     Operation(name="mix_open_orders", method="GET", path=f"{_MIX}/order/orders-pending", extract=_entrusted),
     Operation(
         name="mix_place_order",
         method="POST",
         path=f"{_MIX}/order/place-order",
         key="clientOid",
-        lookup=mix_order,
+        write="privateMixPostV2MixOrderPlaceOrder",
         needs=("orderId", "clientOid"),
         may_lack_order_id=_reduces,  # in one-way mode
     ),
@@ -145,7 +131,7 @@ _ROWS = (
         name="mix_cancel_order",
         method="POST",
         path=f"{_MIX}/order/cancel-order",
-        lookup=cancelled(MIX_INFO),
+        write="privateMixPostV2MixOrderCancelOrder",
         idempotent=True,
         needs=("orderId", "clientOid"),
     ),
@@ -154,25 +140,25 @@ _ROWS = (
         method="POST",
         path=f"{_MIX}/order/modify-order",
         key="newClientOid",
-        lookup=replaced(mix_order, MIX_INFO),
+        write="privateMixPostV2MixOrderModifyOrder",
         needs=("orderId", "clientOid"),
         may_lack_order_id=_always,
     ),
-    Operation(name="uta_order", method="GET", path=UTA_INFO),
+    Operation(name="uta_order", method="GET", path=f"{_UTA}/order-info"),
     Operation(name="uta_open_orders", method="GET", path=f"{_UTA}/unfilled-orders", extract=_list),
     Operation(
         name="uta_place_order",
         method="POST",
         path=f"{_UTA}/place-order",
         key="clientOid",
-        lookup=uta_order,
+        write="privateUtaPostV3TradePlaceOrder",
         needs=("orderId",),
     ),
     Operation(
         name="uta_cancel_order",
         method="POST",
         path=f"{_UTA}/cancel-order",
-        lookup=cancelled(UTA_INFO),
+        write="privateUtaPostV3TradeCancelOrder",
         idempotent=True,
         needs=("orderId", "clientOid"),
     ),

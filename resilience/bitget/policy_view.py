@@ -11,7 +11,7 @@ from .._core.call.operation_info import OperationInfo
 from .._core.stages.fence import Fence
 from ..integrations._order_lanes import lane_of
 from ..integrations._path_templates import path_template
-from .listed_orders import LISTED_FOR
+from .lookups import listed_for
 from .operation_methods import OperationMethods
 from .operations import BY_PATH, OPERATIONS, TIME, Operation
 from .signing import Signer
@@ -62,7 +62,7 @@ class PolicyView(OperationMethods):
             return self._operation_info(name, path, read=verb == "get") if path else None
         # In a generic call the key is inside the mapping `params`, in a named one it is a keyword.
         key = f"params.{known.key}" if known.key and path else known.key
-        reconcile = None if known.lookup is None else self._reconciler(wrapped, known)
+        reconcile = None if known.write is None else self._reconciler(wrapped, known)
         window = self.receive_window if known.sends_window else _STAMP_WINDOW
         return self._operation_info(
             name,
@@ -72,7 +72,7 @@ class PolicyView(OperationMethods):
             idempotent=known.idempotent or None,
             key=key,
             reconcile=reconcile,
-            fence=Fence(window=window, retention=LISTED_FOR),
+            fence=Fence(window=window, retention=listed_for()),
             sends_window=known.sends_window,
         )
 

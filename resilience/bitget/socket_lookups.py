@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from .lookup_runner import LookupRequest, OrderLookup
-from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, spot_order, uta_order
-
-__all__ = ["by_market", "cancel_lookup", "order_lookup"]
+__all__ = ["as_rest", "by_market"]
 
 T = TypeVar("T")
-
-
-def order_lookup(write: LookupRequest) -> OrderLookup:
-    """Look up an order in its market."""
-    request = write._replace(params=_as_rest(write.params))
-    return by_market(write.params, spot_order, mix_order, uta_order)(request)
-
-
-def cancel_lookup(write: LookupRequest) -> OrderLookup:
-    """Look up whether an order has ended."""
-    request = write._replace(params=_as_rest(write.params))
-    return cancelled(by_market(write.params, SPOT_INFO, MIX_INFO, UTA_INFO))(request)
 
 
 def by_market(params: Mapping[str, Any], spot: T, mix: T, uta: T) -> T:
@@ -32,7 +17,7 @@ def by_market(params: Mapping[str, Any], spot: T, mix: T, uta: T) -> T:
     return spot if str(params.get("instType")).upper() == "SPOT" else mix
 
 
-def _as_rest(params: Mapping[str, Any]) -> dict[str, Any]:
+def as_rest(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return an order's parameters with the names of the REST API."""
     names = {"instId": "symbol", "instType": "productType"}
     return {names.get(name, name): value for name, value in params.items()}

@@ -23,6 +23,7 @@ from .._core.call.lookup_answer import Found, NotFound
 from .._core.call.operation_info import OperationInfo
 from .._core.call.sleep_watch import DeadlineWatch
 from .._core.stages.fence import Fence
+from .._drivers.routine_runner import run_routine_async
 from .._pipeline.pipeline import Pipeline
 from ..errors import DeadlineExceededError
 from ..integrations._order_lanes import lane_of
@@ -33,16 +34,16 @@ from .client_ids import check_client_id
 from .confirmation import find_problem
 from .dialect import BitgetDialect
 from .errors import BitgetSocketError
-from .listed_orders import LISTED_FOR
-from .lookup_runner import LookupRequest, OrderLookup, run_lookup_async
-from .operations import OPERATIONS, Operation, with_order_result
-from .socket_lookups import by_market, cancel_lookup, order_lookup
+from .lookups import listed_for, look_up_order
+from .operations import OPERATIONS, Operation
+from .socket_lookups import as_rest, by_market
 from .stamp_errors import is_stamp_code
 from .undefined_parameters import drop_undefined
 
 __all__ = ["SocketOrders", "call_rest"]
 
 _UNREADABLE = "decode_error"
+_MARKETS = ("spot", "mix", "uta")
 _MAX_CLOCK_SHIFT = 1.0  # seconds; a larger change of the offset means that a clock was set, or the machine slept
 _MAX_AGE = 3600.0  # seconds for which a measurement is used: clocks drift by seconds per day
 
@@ -82,8 +83,8 @@ class SocketOrders:
         self._measured_at = self._offset = 0.0
 
         async def place_order(*, clientOid: str | None = None, **params: Any) -> Any:  # noqa: N803  # Bitget's own name
-            operation = by_market(params, "spot_place_order", "mix_place_order", "uta_place_order")
-            return await self._attempt("place-order", {**params, "clientOid": clientOid}, OPERATIONS[operation])
+            operation = OPERATIONS[f"{by_market(params, *_MARKETS)}_place_order"]
+            return await self._attempt("place-order", {**params, "clientOid": clientOid}, operation)
 
         async def cancel_order(**params: Any) -> Any:
             return await self._attempt("cancel-order", params, OPERATIONS["spot_cancel_order"])
@@ -94,13 +95,13 @@ class SocketOrders:
             classify_results=False,
             signs=True,
             can_resync_clock=True,
-            fence=Fence(retention=LISTED_FOR),
+            fence=Fence(retention=listed_for()),
         )
         name = "socket_place_order"
-        reconcile = self._reconciler(order_lookup)
+        reconcile = self._reconciler("place_order")
         place = replace(base, operation=name, lane=lane_of(name), key="clientOid", reconcile=reconcile)
         name = "socket_cancel_order"
-        reconcile = self._reconciler(cancel_lookup)
+        reconcile = self._reconciler("cancel_order")
         cancel = replace(base, operation=name, lane=lane_of(name), idempotent=True, reconcile=reconcile)
         self.place = pipeline.compile(place_order, place)
         self.cancel = pipeline.compile(cancel_order, cancel)
@@ -198,12 +199,11 @@ class SocketOrders:
         # A later change of the offset shows that one of our clocks was set, or stood still while the machine slept.
         self._measured_at, self._offset = self._clock.monotonic(), self._clock.offset
 
-    def _reconciler(
-        self, lookup: Callable[[LookupRequest], OrderLookup]
-    ) -> Callable[[Any], Awaitable[Found | NotFound]]:
+    def _reconciler(self, action: str) -> Callable[[Any], Awaitable[Found | NotFound]]:
         async def reconcile(call: Any) -> Found | NotFound:
-            request = LookupRequest(call.kwargs, call.key, call.sent_at)
-            return with_order_result(await run_lookup_async(lookup(request), self._get), call.key)
+            write = OPERATIONS[f"{by_market(call.kwargs, *_MARKETS)}_{action}"].write
+            assert write is not None
+            return await run_routine_async(look_up_order(write, as_rest(call.kwargs), call, self._get))
 
         return reconcile
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 from .._drivers.routine_runner import run_routine
 from ..integrations import requests as transport
 from .client_base import BitgetClientBase
-from .lookup_runner import LookupRequest, run_lookup
-from .operations import OPERATIONS, Operation, with_order_result
+from .lookups import look_up_order, params_of
+from .operations import OPERATIONS, Operation
 
 __all__ = ["BitgetClient"]
 
@@ -72,6 +72,6 @@ class BitgetClient(BitgetClientBase):
         return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        lookup = operation.lookup
-        assert lookup is not None
-        return lambda call: with_order_result(run_lookup(lookup(LookupRequest.of_call(call)), wrapped.get), call.key)
+        write = operation.write
+        assert write is not None
+        return lambda call: run_routine(look_up_order(write, params_of(call), call, wrapped.get))

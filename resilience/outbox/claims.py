@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from threading import RLock
 from weakref import ref
+
+from .._core.base.fork_safety import new_lock
 
 __all__ = ["Claim", "Claims"]
 
@@ -23,7 +24,7 @@ class Claims:
     def __init__(self) -> None:
         # Weak references: where an interrupt ends a call between two lines, its claim ends with its last frame.
         self._claims: dict[tuple[str, str], ref[Claim]] = {}
-        self._lock = RLock()  # reentrant, because a signal handler may place an order while its thread has the lock
+        self._lock = new_lock()  # reentrant: a signal handler may place an order while its thread has the lock
 
     def take(self, key: str, operation: str) -> Claim | None:
         """Return a claim on a write, or None if another has it."""
@@ -34,6 +35,11 @@ class Claims:
                 return None
             self._claims[claim.write] = ref(claim)
         return claim
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Return the (key, operation) of every write that is claimed."""
+        with self._lock:
+            return [write for write, held in self._claims.items() if held() is not None]
 
     def release(self, claim: Claim) -> None:
         """Give a claim back; does nothing where it was given back."""

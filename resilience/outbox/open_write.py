@@ -9,15 +9,15 @@ from typing import Any, Self, TypeVar
 from weakref import ref
 
 from .._core.base.clock import Clock
-from .._core.call.send_log import SendLog
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
-from .file_waits import AttemptLimit, TooLateError, apoll, poll
-from .outbox_file import OutboxLockedError
+from .outbox_store import HeldWrite, OutboxBusyError, OutboxStore, WriteAdoptedError
+from .pending_write import PendingWrite
+from .row import RowState
 from .safe_warning import warn_or_log
-from .write_table import WriteTable
+from .store_waits import AttemptLimit, TooLateError, apoll, poll
 
-__all__ = ["OpenWrite", "current_write", "new_stamps"]
+__all__ = ["OpenWrite", "current_write"]
 
 T = TypeVar("T")
 
@@ -26,49 +26,63 @@ class OpenWrite:
     """One write while its call runs. Leaving the block settles its row, unless the outcome is uncertain.
 
     Attributes:
-        stamps: the stamps that are on disk.
+        stamps: the stamps that are stored.
         began: the attempt of the earlier process counts in the call, so that an error of the call covers it.
         answer: what the last attempt returned, or what a lookup found.
+        may_send_again: an error of the call under way does not end the write: it may be sent again after it.
     """
 
     def __init__(
         self,
-        table: WriteTable,
+        store: OutboxStore,
         key: str,
         operation: str,
         *,
+        held: HeldWrite | None,
         stamps: tuple[float, ...] = (),
-        add: Callable[[], None] | None = None,
+        pending: PendingWrite | None = None,
         rejection_type: type[RejectedError],
         clock: Clock,
         asynchronous: bool,
         resumed: bool = False,
+        is_provable: bool = True,
+        signs: bool = False,
         release: Callable[[], None],
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
 
         Args:
-            table: the table that has its row.
+            store: the store that has its row.
             key: its idempotency key.
             operation: its name.
+            held: its row; None where it is still to be added.
             stamps: the stamps that an earlier process stored.
-            add: adds the row, where the file was locked before the call; None where it is there.
+            pending: adds the row, where the store was busy before the call; None where it is there.
             rejection_type: the class of our rejections that the client's users expect.
             clock: the time to wait by.
             asynchronous: whether a wait would block an event loop.
             resumed: an earlier process may have sent it.
+            is_provable: False where the earlier process may send it at any later time, so that no lookup proves that
+                it was not executed.
+            signs: the client reports a stamp before anything of an attempt is sent.
             release: gives the claim on the write back.
         """
-        self._table = table
+        self._store = store
         self._key = key
         self._operation = operation
-        self._add = add
+        self._held = held
+        self._pending = pending
         self._rejection_type = rejection_type
         self._clock = clock
         self._asynchronous = asynchronous
         self._release = release
-        self._met_lock = False
+        self._was_busy = False
         self._resumed = resumed
+        self._is_provable = is_provable
+        # What has just been taken, and reports a stamp before it sends, needs no other check in a shared store.
+        self._needs_check = not (store.is_shared and signs) or held is None
+        self._is_settled = self._is_lost = self._is_replaying = False
+        self.may_send_again = False
         self._is_substitute = False
         self.began = not resumed
         self.answer: Any = None
@@ -78,7 +92,7 @@ class OpenWrite:
     # --- before an attempt ------------------------------------------------------------------------
 
     def get_ready(self) -> None:
-        """Return once the row is on disk and the file can be written, so that the attempt may be sent.
+        """Return once the row is stored and is still this call's, so that the attempt may be sent.
 
         Raises:
             RejectedError: that is not so before the attempt's end.
@@ -93,7 +107,7 @@ class OpenWrite:
 
     @contextmanager
     def _within_attempt(self) -> Iterator[float]:
-        """Give the instant up to which an attempt may wait; what the file raises, or a wait too long, rejects it."""
+        """Give the instant up to which an attempt may wait; what the store raises, or a wait too long, rejects it."""
         limit = AttemptLimit(self._clock)
         try:
             yield limit.until
@@ -102,14 +116,16 @@ class OpenWrite:
             raise self._rejection(error) from error
 
     def _get_ready(self) -> None:
-        if self._add is not None:
-            self._add()
-            self._add = None
-        elif self._met_lock:
-            self._table.check_writable()
-        else:
-            self._table.file.check_in_place()
-        self._met_lock = False
+        if self._pending is not None:
+            self._held = self._pending.add()
+            self._pending = None
+        elif self._needs_check:
+            self._store.check(self._row(), writable=self._was_busy)
+        self._needs_check, self._was_busy = True, False
+
+    def _row(self) -> HeldWrite:
+        assert self._held is not None, "no attempt begins before the row is stored"
+        return self._held
 
     # --- during an attempt ------------------------------------------------------------------------
 
@@ -117,35 +133,48 @@ class OpenWrite:
         """Store a stamp, before the attempt that carries it is sent.
 
         Raises:
-            RejectedError: the file cannot be written. The attempt must not be sent then.
+            RejectedError: the store cannot be written, or another process has adopted the write. The attempt must not
+                be sent then.
         """
-        if stamp in self.stamps:  # a resumed call reports the stored stamps again
+        if self._is_replaying:
             return
-        self._store(lambda: self._table.set_stamps(self._key, self._operation, [*self.stamps, stamp]))
-        self.stamps.append(stamp)
+        # Also where the clock stands still, so that the stamp is stored already: the row may have been adopted.
+        stamps = self.stamps if stamp in self.stamps else [*self.stamps, stamp]
+        self._write(lambda: self._store.set_stamps(self._row(), stamps))
+        self.stamps = list(stamps)
+
+    @contextmanager
+    def replaying(self) -> Iterator[None]:
+        """Report the stored stamps of an earlier process inside this block: they are not stored again."""
+        self._is_replaying = True
+        try:
+            yield
+        finally:
+            self._is_replaying = False
 
     def store_key_missing(self) -> None:
         """Store that the finished request does not carry the key; raises as `add_stamp` does."""
-        self._store(lambda: self._table.set_key_missing(self._key, self._operation))
+        self._write(lambda: self._store.set_key_missing(self._row()))
 
-    def _store(self, step: Callable[[], None]) -> None:
-        # An attempt reports its stamp from code that cannot wait in an event loop: see `met_lock`.
+    def _write(self, step: Callable[[], None]) -> None:
+        # An attempt reports its stamp from code that cannot wait in an event loop: see `was_busy`.
         limit = AttemptLimit(self._clock)
         try:
             poll(step, self._clock, self._clock.monotonic() if self._asynchronous else limit.until)
             if not self._asynchronous:
                 limit.check()
         except OSError as error:
-            self._met_lock = isinstance(error, OutboxLockedError)
+            self._was_busy = isinstance(error, OutboxBusyError)
             raise self._rejection(error) from error
 
     @property
-    def met_lock(self) -> bool:
-        """Whether the attempt under way stopped because the file was locked: nothing of it was sent."""
-        return self._met_lock
+    def was_busy(self) -> bool:
+        """Whether the attempt under way stopped because the store was busy: nothing of it was sent."""
+        return self._was_busy
 
     def _rejection(self, error: OSError) -> RejectedError:
-        why = str(error) if isinstance(error, TooLateError) else f"the outbox cannot be written: {error}"
+        clear = isinstance(error, (TooLateError, WriteAdoptedError))
+        why = str(error) if clear else f"the outbox cannot be written: {error}"
         message = f"{self._operation}: {why}; nothing was sent"
         return self._rejection_type(message, operation=self._operation)
 
@@ -156,9 +185,33 @@ class OpenWrite:
         failure = attached_failure(error) if isinstance(error, Exception) else None
         # An error without a failure did not come from the pipeline, and after a cancellation (or the end of the
         # process) the call has not ended. The row stays open, and the next resume looks the write up.
-        if failure is None or failure.executed == "maybe" or not self.began:
+        if failure is None or failure.executed == "maybe" or not self.began or self._is_lost or not self._is_provable:
             return False
         return not (self._resumed and failure.duplicate)  # "duplicate": what the earlier process sent is there
+
+    def record_not_executed(self, *, duplicate: bool) -> bool:
+        """Return whether the call may report that the write was not executed.
+
+        In a shared store it may not where another process has the write, or gets it once this one's lease has ended:
+        that one may still send it. So the row is settled before the report.
+        """
+        if not self._store.is_shared:
+            return True
+        if self._pending is not None:
+            return self._pending.withdraw()
+        if not self._is_provable or not self.began or (self._resumed and duplicate):
+            return False
+        if self.may_send_again:
+            return self._still_holds()
+        self._store_state("failed")
+        return not self._is_lost
+
+    def _still_holds(self) -> bool:
+        try:
+            self._store.check(self._row(), writable=True)
+        except OSError:
+            return False
+        return True
 
     def check_result(self, result: Any) -> None:
         """Leave the write open if the result of its call is a fallback's and no answer of the API."""
@@ -177,42 +230,23 @@ class OpenWrite:
             self._release()
 
     def _settle(self, error: BaseException | None) -> None:
-        if self._add is not None:
+        if self._pending is not None or self._is_settled:
             return  # never recorded, hence never sent; a row with this key would be another write's
         if self._is_substitute if error is None else not self.proves_failure(error):
             return
-        trouble = self._table.settle(self._key, self._operation, "done" if error is None else "failed")
-        if trouble is not None:
+        self._store_state("done" if error is None else "failed")
+
+    def _store_state(self, state: RowState) -> None:
+        trouble = self._store.settle(self._row(), state)
+        self._is_settled = trouble is None
+        self._is_lost = self._store.is_shared and trouble is not None
+        if trouble is not None and not isinstance(trouble, (WriteAdoptedError, OutboxBusyError)):
             # The caller gets the result or the error of the write. An error of ours must not replace it.
             warn_or_log(f"the outbox cannot be written, {self._operation} with key {self._key} stays open: {trouble}")
 
 
 # A weak reference: where an interrupt keeps the variable from being reset, it must not keep the claim on the write.
 _OPEN_WRITE: ContextVar[ref[OpenWrite] | None] = ContextVar("resilience_outbox_write", default=None)
-
-
-class _StoredStamps(SendLog):
-    """The log of one call. What an attempt reports is stored before it is used."""
-
-    def __init__(self, write: OpenWrite) -> None:
-        self._write: OpenWrite | None = None
-        super().__init__()
-        self._write = write
-
-    def append(self, stamp: float, /) -> None:
-        assert self._write is not None
-        self._write.add_stamp(stamp)
-        super().append(stamp)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "key_missing" and value and self._write is not None:
-            self._write.store_key_missing()
-        super().__setattr__(name, value)
-
-
-def new_stamps() -> SendLog:
-    """Return the log that gets the stamps of the current call."""
-    return _StoredStamps(current_write())
 
 
 def current_write() -> OpenWrite:

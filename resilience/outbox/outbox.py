@@ -1,6 +1,6 @@
-"""Records the keyed writes of a client before they are sent, and resumes the interrupted ones after a restart.
+"""Records the keyed writes of a client before they are sent, and settles interrupted ones after a restart or a death.
 
-A row is on disk before anything of its write is sent, and so is each stamp. Only a result settles it, or proof
+A row is stored before anything of its write is sent, and so is each stamp. Only a result settles it, or proof
 that the write was not executed. An uncertain write stays open, and `resume` looks it up by the same rules as a
 call that was never interrupted.
 """
@@ -11,7 +11,6 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from time import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .._core.call.idempotency_key import KeySlot
@@ -20,15 +19,18 @@ from .._core.call.stage import has_around
 from .._drivers.system_clock import SystemClock
 from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
-from .file_waits import LONGEST_WAIT, apoll, poll_now
-from .open_write import OpenWrite, new_stamps
+from .open_write import OpenWrite
+from .outbox_store import NewWrite
 from .recorded_call import BeginWrite, guard_attempts, record_calls, remember_found
-from .resumable import begin_resume, check_wrapped, digest_of
+from .resumable import begin_resume, check_wrapped
 from .resume import ResumedWrite
 from .row import Row, RowState
+from .row_match import digest_of
 from .safe_warning import warn_or_log
+from .store_opening import open_store
+from .store_waits import LONGEST_WAIT, apoll, poll_now
+from .stored_stamps import new_stamps
 from .write_recorder import WriteRecorder
-from .write_table import NewWrite, WriteTable
 
 if TYPE_CHECKING:
     import os
@@ -37,10 +39,12 @@ __all__ = ["Outbox"]
 
 
 class Outbox:
-    """Writes on disk. Safe across threads and tasks; one process at a time uses a file, and a forked child none.
+    """Writes in a file or in PostgreSQL. Safe across threads and tasks.
 
-    Every method raises an `OSError` if the file cannot be used: it was closed, it belongs to the parent of this
-    process, or another program has had it locked for ten seconds (in an event loop: has it locked).
+    One process at a time uses a file, and a forked child none. Any number of processes use one PostgreSQL database, a
+    forked child too. Every method raises an `OSError` if the outbox cannot be used: it was closed, the file belongs to
+    the parent of this process, or for ten seconds (in an event loop: now) another program has the file locked or the
+    server cannot be reached.
 
     Example:
         >>> import tempfile, pathlib
@@ -49,32 +53,39 @@ class Outbox:
         []
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the file, or create it.
+    def __init__(self, path: str | os.PathLike[str], *, lease: float = 30.0) -> None:
+        """Open the file or the tables in the database, or create them.
+
+        Args:
+            path: the path of a file, or a URL that begins with `postgresql://`.
+            lease: seconds after the death of a process until others may adopt its writes in PostgreSQL. A file has a
+                lock instead, which ends with its process.
 
         Raises:
-            OSError: it cannot be created, or another outbox uses it. A bot has to end before the next one starts.
-            ValueError: the file is not an outbox, or the path is empty.
+            OSError: it cannot be created or reached, or another outbox uses the file: a bot has to end before the next
+                one starts.
+            ValueError: the file or the database is not an outbox, or the path, the URL or the lease is invalid.
+            ModuleNotFoundError: PostgreSQL needs the extra `postgres`.
         """
-        self._table = WriteTable(path)
-        self._recorder = WriteRecorder(self._table)
+        self._store = open_store(path, lease)
+        self._recorder = WriteRecorder(self._store)
 
     @property
     def open(self) -> list[Row]:
         """The writes that are in progress or uncertain, oldest first. Damaged rows are among them: `Row.problem`."""
-        return poll_now(lambda: self._table.in_state("open"))
+        return poll_now(lambda: self._store.in_state("open"))
 
     def rows(self, state: RowState) -> list[Row]:
         """Return the writes in a state: `open`, `done`, or `failed` (not executed)."""
-        return poll_now(lambda: self._table.in_state(state))
+        return poll_now(lambda: self._store.in_state(state))
 
     def find(self, key: str) -> Row | None:
         """Return the write with this key, or None."""
-        return poll_now(lambda: self._table.find(key))
+        return poll_now(lambda: self._store.find(key))
 
     def forget(self, older_than: float) -> int:
         """Delete the writes that were settled more than this many seconds ago; return their number."""
-        return poll_now(lambda: self._table.forget(time() - older_than))
+        return poll_now(lambda: self._store.forget(older_than))
 
     def settle(self, key: str, outcome: Literal["done", "failed"]) -> None:
         """Settle an open write by hand, after you have looked at the exchange what became of it.
@@ -89,14 +100,19 @@ class Outbox:
         claim = None if row is None or row.state != "open" else self._recorder.claims.take(key, row.operation)
         if row is None or claim is None:
             raise LookupError(f"no interrupted write with key {key} is open")
-        error = self._table.settle(key, row.operation, outcome)
-        self._recorder.claims.release(claim)
+        try:
+            taken = poll_now(partial(self._store.take, row))
+            if taken is None:
+                raise LookupError(f"no interrupted write with key {key} is open: {row.owner} works on it")
+            error = self._store.settle(taken.held, outcome)
+        finally:
+            self._recorder.claims.release(claim)
         if error is not None:
             raise error
 
     def close(self) -> None:
-        """Close the file."""
-        error = self._table.close()
+        """Close the file or the connections. What is still uncertain in PostgreSQL may be adopted at once."""
+        error = self._store.close()
         if error is not None:
             warn_or_log(f"the outbox was closed with settled writes that are still open in it: {error}")
 
@@ -109,6 +125,7 @@ class Outbox:
     def resume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Look up every open write, under the client's own policy, and settle it. Calls in progress are left alone.
 
+        In PostgreSQL these are the writes of this outbox; `adopt` settles those of processes that have died.
         A write that cannot be resumed is in the list too, with the reason, and stays open; the others are resumed.
 
         Args:
@@ -118,22 +135,52 @@ class Outbox:
         Raises:
             AttributeError: the client is not wrapped.
         """
-        check_wrapped(client)
-        begin = partial(begin_resume, self._recorder, client, resend=resend)
-        # One after the other: each is claimed only when its turn has come.
-        begun = (poll_now(partial(begin, listed)) for listed in self.open)
-        return [step if isinstance(step, ResumedWrite) else step() for step in begun if step is not None]
+        return self._settle_open(self._store.resumable, client, resend=resend, adopt=False)
 
     async def aresume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Look up and settle every open write of a client whose calls are awaited; arguments as for `resume`."""
+        return await self._asettle_open(self._store.resumable, client, resend=resend, adopt=False)
+
+    def adopt(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
+        """Take over and settle the writes in PostgreSQL of processes whose lease has ended, as `resume` does its own.
+
+        Each is taken by one process only, and its former owner cannot send it any more. Where the API accepts requests
+        however old they are, the former owner may have sent one that has not arrived: such a write is only looked up,
+        whatever `resend` says, and is `unknown` if it is not found. Of a file, the writes of this machine are resumed.
+
+        Args:
+            client: the wrapped client, of the account that the writes were made with.
+            resend: whether to send a write again, with the same key, if it provably was not executed.
+
+        Raises:
+            AttributeError: the client is not wrapped.
+        """
+        return self._settle_open(self._store.adoptable, client, resend=resend, adopt=True)
+
+    async def aadopt(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
+        """Do as `adopt`, with a client whose calls are awaited."""
+        return await self._asettle_open(self._store.adoptable, client, resend=resend, adopt=True)
+
+    def _settle_open(
+        self, rows: Callable[[], list[Row]], client: Any, *, resend: bool, adopt: bool
+    ) -> list[ResumedWrite]:
         check_wrapped(client)
-        clock, resumed = SystemClock(), []
-        begin = partial(begin_resume, self._recorder, client, resend=resend)
-        for listed in await apoll(lambda: self._table.in_state("open"), clock, clock.monotonic() + LONGEST_WAIT):
+        begin = partial(begin_resume, self._recorder, client, resend=resend, adopt=adopt)
+        # One after the other: each is claimed only when its turn has come.
+        begun = (poll_now(partial(begin, listed)) for listed in poll_now(rows))
+        return [step if isinstance(step, ResumedWrite) else step() for step in begun if step is not None]
+
+    async def _asettle_open(
+        self, rows: Callable[[], list[Row]], client: Any, *, resend: bool, adopt: bool
+    ) -> list[ResumedWrite]:
+        check_wrapped(client)
+        clock, settled = SystemClock(), []
+        begin = partial(begin_resume, self._recorder, client, resend=resend, adopt=adopt)
+        for listed in await apoll(rows, clock, clock.monotonic() + LONGEST_WAIT):
             step = await apoll(partial(begin, listed), clock, clock.monotonic() + LONGEST_WAIT)
             if step is not None:
-                resumed.append(step if isinstance(step, ResumedWrite) else await step())
-        return resumed
+                settled.append(step if isinstance(step, ResumedWrite) else await step())
+        return settled
 
     def replay(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Do as `resume`, with a `DeprecationWarning`: the name of 0.1."""

@@ -1,7 +1,7 @@
 """Opens the SQLite file of an outbox, and refuses to use it once it is no longer this process's file.
 
 Every statement is one transaction, on disk when it returns. Nothing here waits: a file that another program has
-locked is an `OutboxLockedError`, and `file_waits.py` decides what to do about it.
+locked is an `OutboxLockedError`, and `store_waits.py` decides what to do about it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from threading import RLock
 from typing import Any
 
 from .._core.base.fork_safety import register_for_fork
+from .outbox_store import OutboxBusyError
 from .owner_lock import OwnerLock
 
 __all__ = ["OutboxFile", "OutboxFileError", "OutboxLockedError", "open_error"]
@@ -31,7 +32,7 @@ class OutboxFileError(OSError):
     """The outbox file cannot be used; the message names the file and the reason."""
 
 
-class OutboxLockedError(OutboxFileError):
+class OutboxLockedError(OutboxFileError, OutboxBusyError):
     """Another program has locked the outbox file. It may be free a moment later."""
 
 
@@ -150,7 +151,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     if not text:
         raise ValueError("an outbox needs the path of a file; the path is empty")
     if "://" in text:
-        raise ValueError("an outbox needs the path of a file, not a URL")
+        raise ValueError("an outbox needs the path of a file or a URL that begins with postgresql://")
     return Path(text).absolute()
 
 

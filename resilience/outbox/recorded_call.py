@@ -1,4 +1,4 @@
-"""Compiles a write so that it is recorded before it is sent, and no attempt is sent that is not on disk."""
+"""Compiles a write so that it is recorded before it is sent, and no attempt is sent that is not stored."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def record_calls(
 
 
 def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the method, of which no attempt begins before its row is on disk and its file in place."""
+    """Return the method, of which no attempt begins before its row is stored and is still this call's."""
     if is_async(fn):
 
         @wraps(fn)  # the pipeline finds the key's parameter in the method's own signature
@@ -72,9 +72,9 @@ def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
                     write.answer = await fn(*args, **kwargs)
                     return write.answer
                 except Exception:
-                    # The stamp could not be stored, because the file was locked just then. Nothing was sent, so the
-                    # attempt is made again once the file is free, if an earlier request of it had no stamp either.
-                    if not write.met_lock or len(write.stamps) != stamps:
+                    # The stamp could not be stored, because the store was busy just then. Nothing was sent, so the
+                    # attempt is made again once it is not, if an earlier request of it had no stamp either.
+                    if not write.was_busy or len(write.stamps) != stamps:
                         raise
 
         return attempt_async

@@ -1,35 +1,25 @@
-"""Decides whether a row can be resumed with a client, and compiles the call that settles it."""
+"""Decides whether a row can be resumed or adopted with a client, and compiles the call that settles it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
-from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._core.call.stage import has_around
 from .._core.policy.section import changed
 from .._pipeline.callables import is_async
 from .._pipeline.pipeline import Pipeline
-from ..errors import RejectedError
 from .claims import Claim
-from .open_write import new_stamps
+from .outbox_store import TakenWrite
 from .recorded_call import guard_attempts
 from .resume import ResumedWrite, run_inside, simulate_first_attempt
 from .row import Row
+from .row_match import UnresumableError, check_machine, expires, resolve_row
 from .write_recorder import WriteRecorder
 
-__all__ = ["begin_resume", "check_wrapped", "digest_of"]
-
-
-class UnresumableError(Exception):
-    """A row that cannot be resumed with this client; `outcome` is that of `ResumedWrite`."""
-
-    def __init__(self, outcome: Any, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
+__all__ = ["begin_resume", "check_wrapped"]
 
 
 def check_wrapped(client: Any) -> None:
@@ -39,16 +29,23 @@ def check_wrapped(client: Any) -> None:
 
 
 def begin_resume(
-    recorder: WriteRecorder, client: Any, listed: Row, *, resend: bool
+    recorder: WriteRecorder, client: Any, listed: Row, *, resend: bool, adopt: bool = False
 ) -> ResumedWrite | Callable[[], Any] | None:
-    """Claim an open write and return what settles it.
+    """Claim and take an open write and return what settles it.
+
+    Args:
+        recorder: the recorder of the outbox.
+        client: the wrapped client.
+        listed: the row as it was listed.
+        resend: whether to send it again if it provably was not executed.
+        adopt: it is another owner's, whose lease has ended.
 
     Returns:
         A function that settles it, async where the client is; its outcome if it cannot be resumed, so that one bad
         row keeps no other from being resumed; None if a call has it, or has settled it meanwhile.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the store cannot be read or written.
     """
     if listed.problem:
         return _refuse(listed, UnresumableError("unreadable", f"the row cannot be read: {listed.problem}"))
@@ -57,96 +54,78 @@ def begin_resume(
         return None
     run = None
     try:
-        # Read again once it is claimed: a call that had it claimed may have settled it meanwhile.
-        row = recorder.table.find(listed.key, listed.operation)
-        if row is None or row.state != "open":
-            return None
-        try:
-            run = _compile(recorder, claim, client, row, resend=resend)
-        except Exception as error:
-            return _refuse(row, error)
+        begun = _take(recorder, client, listed, adopt=adopt)
+        if isinstance(begun, ResumedWrite) or begun is None:
+            return begun
+        # Who has a file has its writes; those of a shared store may still be in the hands of an owner that was stopped.
+        former_owner = listed.owner if adopt and recorder.store.is_shared else None
+        run = _compile(recorder, claim, client, begun, resend=resend, former_owner=former_owner)
         return run
     finally:
         if run is None:
             recorder.claims.release(claim)
 
 
-def _compile(recorder: WriteRecorder, claim: Claim, client: Any, row: Row, *, resend: bool) -> Callable[[], Any]:
+def _take(recorder: WriteRecorder, client: Any, listed: Row, *, adopt: bool) -> TakenWrite | ResumedWrite | None:
+    """Take a row that this client can resume, as it is stored now; return the reason if it cannot.
+
+    It is checked first: a client of another account must not keep the row from those that can settle it.
+    """
+    try:
+        if adopt and not recorder.store.is_shared:
+            check_machine(listed)
+        resolve_row(client, listed)
+    except Exception as error:
+        return _refuse(listed, error)
+    return recorder.store.take(listed)
+
+
+def _compile(
+    recorder: WriteRecorder, claim: Claim, client: Any, taken: TakenWrite, *, resend: bool, former_owner: str | None
+) -> Callable[[], Any]:
     """Compile the call that settles a row: a lookup, and with `resend` a call of its own if nothing was executed."""
-    method, info = _find_method(client, row)
-    pipeline, info = vars(client)["_resilience_rules"].resolve(info)
-    _check_key(method, info, row)
-    info, asynchronous = replace(info, new_stamps=new_stamps), is_async(method)
+    row = taken.row
+    method, pipeline, info = resolve_row(client, row)
+    # An owner that was only stopped may go on. What it has signed expires; what bears no stamp it may send at any time.
+    is_provable = former_owner is None or expires(info)
     write = recorder.open(
-        claim, info.rejection_types.get(RejectedError, RejectedError), pipeline.clock,
-        asynchronous=asynchronous, stamps=row.stamps, resumed=True,
+        claim, info, pipeline.clock, held=taken.held,
+        asynchronous=is_async(method), stamps=row.stamps, resumed=True, is_provable=is_provable,
     )  # fmt: skip
+    if former_owner is not None:
+        _emit_adopted(pipeline, info, row, former_owner)
     # The attempt of the earlier process is over. No breaker, quota or slot of this one may refuse it, which would look
     # like a write that was never sent; and its end says nothing of the service now, so that it counts nowhere.
     looking_up = Pipeline(changed(pipeline.policy, **_OFF), shared=pipeline.shared)
     # A client that signs stores a stamp before it sends: without one, nothing was sent.
     attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps)
     look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
-    send = None
-    if resend:
-        watching = tuple(stage for stage in pipeline.stages if not has_around(stage))
-        # The answer of a fallback, or of a stage in place of the API, would look like an executed write.
-        if pipeline.policy.fallback is not None or len(watching) < len(pipeline.stages):
-            policy = changed(pipeline.policy, fallback=None, stages=watching)
-            pipeline = Pipeline(policy, shared=pipeline.shared, keep_state=True)
-        send = pipeline.compile(guard_attempts(method), info)
-    return run_inside(write, look_up, send, row, asynchronous=asynchronous)
+    send = _compile_send(pipeline, method, info) if resend and is_provable else None
+    return run_inside(write, look_up, send, row, asynchronous=is_async(method))
+
+
+def _compile_send(pipeline: Pipeline, method: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
+    """Compile the call that sends a write again."""
+    watching = tuple(stage for stage in pipeline.stages if not has_around(stage))
+    # The answer of a fallback, or of a stage in place of the API, would look like an executed write.
+    if pipeline.policy.fallback is not None or len(watching) < len(pipeline.stages):
+        policy = changed(pipeline.policy, fallback=None, stages=watching)
+        pipeline = Pipeline(policy, shared=pipeline.shared, keep_state=True)
+    return pipeline.compile(guard_attempts(method), info)
+
+
+def _emit_adopted(pipeline: Pipeline, info: OperationInfo, row: Row, former_owner: str) -> None:
+    events = pipeline.shared.events
+    if events.listeners:
+        events.emit(
+            "write_adopted", policy=pipeline.policy.name, operation=info.operation, host=info.host,
+            key=row.key, owner=former_owner,
+        )  # fmt: skip
 
 
 _OFF: dict[str, Any] = {
     "breaker": None, "quota": (), "admission": None, "budget": None, "hedge": None, "fallback": None, "stages": (),
 }  # fmt: skip
-
-
-def _check_account(row: Row, info: OperationInfo) -> None:
-    """Refuse a row that a client of another account or host made."""
-    for what, stored, present in (("account", row.account, digest_of(info.account)), ("host", row.host, info.host)):
-        if stored is not None and stored != present:
-            reason = f"the write was made with the {what} {stored}, and this client has {present or 'none'}"
-            raise UnresumableError("other_account", reason)
-
-
-def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationInfo]:
-    """Return the client's method that a row was made with, and what the client says of it.
-
-    Raises:
-        UnresumableError: there is none, the client has another account, or the write cannot be looked up.
-    """
-    raw = vars(client)["_resilience_client"]
-    method = _attribute(raw, row.operation.partition(" ")[0])  # "post /api/…" is made by `post`
-    describe = getattr(raw, "resilience_operation_info", None)
-    info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
-    if not callable(method) or info is None:
-        raise UnresumableError("unknown_operation", f"{type(raw).__name__} has no operation {row.operation}")
-    _check_account(row, info)
-    if row.key_missing:
-        raise UnresumableError("unknown", "the request did not carry the key, so the write cannot be looked up by it")
-    return method, info
-
-
-def _check_key(method: Callable[..., Any], info: OperationInfo, row: Row) -> None:
-    """Refuse a row whose key is not where its operation takes it now: it would be looked up by a new key, in vain.
-
-    Raises:
-        TypeError: the method has no parameter for the key.
-        UnresumableError: the arguments of the row have another key in its place, or none.
-    """
-    key = None if info.key is None else KeySlot(info.key, method, None).fill(row.args, row.kwargs)[0]
-    if key != row.key:
-        reason = f"{row.operation} takes its key as {info.key} now, and there the row has {key or 'none'}"
-        raise UnresumableError("unknown_operation", reason)
-
-
-def _attribute(client: Any, path: str) -> Any:
-    """Return what stands under a path such as `orders.create`, or None."""
-    for name in path.split("."):
-        client = getattr(client, name, None)
-    return client
 
 
 def _refuse(row: Row, error: Exception) -> ResumedWrite:
@@ -156,8 +135,3 @@ def _refuse(row: Row, error: Exception) -> ResumedWrite:
     else:  # a TypeError is that of a method whose parameters have changed, so that it takes the key no more
         outcome = "unknown_operation" if isinstance(error, (TypeError, AttributeError)) else "unknown"
     return ResumedWrite(row.key, row.operation, outcome, value=str(error), error=error)
-
-
-def digest_of(account: str | None) -> str | None:
-    """Return a digest of an account's name, which tells accounts apart and gives none away."""
-    return None if account is None else sha256(account.encode()).hexdigest()[:12]

@@ -66,8 +66,9 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
         current_write().began = True
         call = current_call()
         assert call is not None, "the pipeline calls it"
-        for stamp in row.stamps:
-            call.stamp(stamp)
+        with current_write().replaying():
+            for stamp in row.stamps:
+                call.stamp(stamp)
         if never_sent:
             raise UnsentCallError(f"{row.operation}: the process ended before anything was sent")
         raise InterruptedCallError(f"the process ended while {row.operation} was in progress")
@@ -103,12 +104,14 @@ def run_inside(
     def run() -> Routine[ResumedWrite]:
         try:
             with write:
+                write.may_send_again = send is not None
                 try:
                     result = yield Invocation(look_up, row.args, row.kwargs)
                 except Exception as error:
                     if send is None or not _may_send(write, error):
                         raise
                     result = _UNSENT
+                write.may_send_again = False
                 if result is _UNSENT and send is not None:
                     result = yield Invocation(send, row.args, row.kwargs)
         except Exception as error:

@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "process": "INTEGER",
         "format": "INTEGER",
         "key_missing": "INTEGER",
+        "machine": "TEXT",
     }
 )
 """Name → type. Those after the ones of 0.1 are NULL in rows of 0.1."""
@@ -55,6 +56,9 @@ class Row(NamedTuple):
         process: the id of the process that began it; None in rows of 0.1.
         key_missing: the finished request did not carry the key: the write cannot be looked up by it.
         problem: why the row cannot be read; empty for a good one. A bad row has no arguments and no stamps.
+        machine: the name of the machine of that process; None where it is not known.
+        owner: in PostgreSQL the outbox that has taken the write, as `MACHINE:PROCESS:…`; None in a file.
+        epoch: in PostgreSQL how often the write was taken; 0 in a file.
     """
 
     key: str
@@ -69,6 +73,9 @@ class Row(NamedTuple):
     process: int | None = None
     key_missing: bool = False
     problem: str = ""
+    machine: str | None = None
+    owner: str | None = None
+    epoch: int = 0
 
 
 def read_row(values: Sequence[Any]) -> Row:
@@ -92,10 +99,11 @@ def _unreadable_row(values: Sequence[Any], error: Exception) -> Row:
 
 def _read_row(
     key: Any, operation: Any, arguments: Any, stamps: Any, state: Any, changed_at: Any,
-    account: Any, host: Any, process: Any, number: Any, key_missing: Any,
+    account: Any, host: Any, process: Any, number: Any, key_missing: Any, machine: Any,
 ) -> Row:  # fmt: skip
     texts = {"key": key, "operation": operation, "arguments": arguments, "stamps": stamps, "state": state}
-    texts |= {name: text for name, text in (("account", account), ("host", host)) if text is not None}
+    known = {"account": account, "host": host, "machine": machine}
+    texts |= {name: text for name, text in known.items() if text is not None}
     for name, text in texts.items():
         if not isinstance(text, str):
             raise TypeError(f"its column {name} has a {type(text).__name__} in place of a text")
@@ -109,7 +117,8 @@ def _read_row(
     if not isinstance(changed_at, (int, float)):
         raise TypeError("its column changed_at has no number")
     return Row(
-        key, operation, args, kwargs, tuple(times), state, changed_at, account, host, process, bool(key_missing)
+        key, operation, args, kwargs, tuple(times), state, changed_at, account, host, process, bool(key_missing),
+        machine=machine,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ from .._core.call.operation_info import OperationInfo
 from ..errors import RejectedError
 from .claims import Claim, Claims
 from .open_write import OpenWrite
-from .outbox_file import OutboxLockedError
-from .write_table import NewWrite, WriteTable
+from .outbox_store import HeldWrite, NewWrite, OutboxBusyError, OutboxStore
+from .pending_write import PendingWrite
 
 __all__ = ["WriteRecorder"]
 
@@ -21,16 +21,17 @@ class WriteRecorder:
     """Records the writes of one outbox. Safe across threads and tasks.
 
     Attributes:
-        table: the table of writes.
+        store: the store of writes.
         claims: the writes that a call or a resume of this process is working on.
     """
 
-    def __init__(self, table: WriteTable) -> None:
-        self.table = table
+    def __init__(self, store: OutboxStore) -> None:
+        self.store = store
         self.claims = Claims()
+        store.keep_leases(self.claims.writes)
 
     def begin(self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool) -> OpenWrite:
-        """Record a write before it is sent. Where the file is locked now, its first attempt waits and records it.
+        """Record a write before it is sent. Where the store is busy now, its first attempt waits and records it.
 
         Args:
             write: what is stored.
@@ -40,19 +41,20 @@ class WriteRecorder:
 
         Raises:
             RejectedError: as its subclass for the client's users: the write with this key is in progress, uncertain
-                or done, or the file cannot be written.
+                or done, or the store cannot be written.
         """
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-        add: Callable[[], None] | None = partial(self._add, write, rejection_type)
+        if self.store.is_shared:
+            write = write._replace(token=secrets.token_hex(8))
+        held, pending = None, PendingWrite(write, partial(self._add, write, rejection_type), self.store)
         try:
-            self.table.file.check_owner()  # before the lock of the claims, which a forked child could wait for forever
+            self.store.check_process()
             claim = self.claims.take(write.key, write.operation)
             if claim is None:
                 raise self._taken(write, rejection_type)
             try:
-                self._add(write, rejection_type)
-                add = None
-            except OutboxLockedError:
+                held = pending.add()
+            except OutboxBusyError:
                 pass  # waited for under the deadline of the call, which has not begun
             except BaseException:
                 self.claims.release(claim)
@@ -62,27 +64,34 @@ class WriteRecorder:
                 raise  # of a client whose own errors are `OSError`s
             message = f"{write.operation}: the outbox cannot be written: {error}; nothing was sent"
             raise rejection_type(message, operation=write.operation) from error
-        return self.open(claim, rejection_type, clock, asynchronous=asynchronous, add=add)
-
-    def open(self, claim: Claim, rejection_type: type[RejectedError], clock: Clock, **options: Any) -> OpenWrite:
-        """Return what updates the row of a claimed write; `options` are those of `OpenWrite`."""
-        key, operation = claim.write
-        release = partial(self.claims.release, claim)
-        return OpenWrite(
-            self.table, key, operation, rejection_type=rejection_type, clock=clock, release=release, **options
+        return self.open(
+            claim, info, clock, asynchronous=asynchronous, held=held, pending=None if held is not None else pending
         )
 
-    def _add(self, write: NewWrite, rejection_type: type[RejectedError]) -> None:
-        if not self.table.add(write):
+    def open(self, claim: Claim, info: OperationInfo, clock: Clock, **options: Any) -> OpenWrite:
+        """Return what updates the row of a claimed write; `options` are those of `OpenWrite`."""
+        key, operation = claim.write
+        rejection_type = info.rejection_types.get(RejectedError, RejectedError)
+        return OpenWrite(
+            self.store, key, operation, rejection_type=rejection_type, clock=clock, signs=info.signs,
+            release=partial(self.claims.release, claim), **options,
+        )  # fmt: skip
+
+    def _add(self, write: NewWrite, rejection_type: type[RejectedError]) -> HeldWrite:
+        held = self.store.add(write)
+        if held is None:
             raise self._taken(write, rejection_type)
+        return held
 
     def _taken(self, write: NewWrite, rejection_type: type[RejectedError]) -> RejectedError:
         """Return the rejection of a write whose key is taken."""
-        row = self.table.find(write.key, write.operation)
+        row = self.store.find(write.key, write.operation)
         if row is not None and row.state == "done":
             reason = "was executed already"
         elif row is not None and row.problem:
             reason = f"has a row that cannot be read ({row.problem}): see Outbox.settle"
+        elif row is not None and self.store.is_shared:
+            reason = f"is in progress or uncertain, and {row.owner} has it: see Outbox.resume and Outbox.adopt"
         else:
             reason = "is in progress or uncertain: call Outbox.resume first"
         message = f"{write.operation}: the write with key {write.key} {reason}; nothing was sent"

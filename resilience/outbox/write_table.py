@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from .._drivers.system_clock import SystemClock
 from .argument_codec import FORMAT
-from .file_waits import LONGEST_WAIT, poll
 from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError, open_error
+from .outbox_store import HeldWrite, NewWrite, TakenWrite
 from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, read_row
 from .salvage import read_rows
+from .store_waits import LONGEST_WAIT, poll
 
-__all__ = ["NewWrite", "WriteTable"]
+__all__ = ["WriteTable"]
 
 _VERSION = 2
 """`user_version` of the file. Files of 0.1 have 0."""
@@ -29,18 +31,14 @@ _DEFINITIONS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _CREATE = f"CREATE TABLE IF NOT EXISTS writes ({_DEFINITIONS}, PRIMARY KEY (key, operation))"
 
 
-class NewWrite(NamedTuple):
-    """What is stored of a write before it is sent; `arguments` is their JSON text."""
-
-    key: str
-    operation: str
-    arguments: str
-    account: str | None = None
-    host: str | None = None
-
-
 class WriteTable:
-    """The table of writes. Safe across threads; one process at a time."""
+    """The table of writes. Safe across threads; one process at a time.
+
+    Attributes:
+        is_shared: False: one process at a time has the file.
+    """
+
+    is_shared = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file, or create it. A file of 0.1 gets the columns that it lacks.
@@ -86,11 +84,15 @@ class WriteTable:
             ]
         )
 
-    def add(self, write: NewWrite) -> bool:
+    def check_process(self) -> None:
+        """Raise an `OSError` if the file was closed or belongs to the parent of this process."""
+        self.file.check_owner()
+
+    def add(self, write: NewWrite) -> HeldWrite | None:
         """Add an open write, in place of a failed one with the same key.
 
         Returns:
-            False if the key is taken by a write that is open or done.
+            None if the key is taken by a write that is open or done.
 
         Raises:
             OSError: the row could not be written.
@@ -104,23 +106,41 @@ class WriteTable:
         marks = ", ".join("?" * len(COLUMNS))
         values = (
             write.key, write.operation, write.arguments, "[]", "open", time.time(),
-            write.account, write.host, os.getpid(), FORMAT, 0,
+            write.account, write.host, os.getpid(), FORMAT, 0, platform.node(),
         )  # fmt: skip
         changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("key", "operation"))
-        return self._write(
+        is_free = self._write(
             f"INSERT INTO writes ({_LIST}) VALUES ({marks}) ON CONFLICT DO UPDATE SET {changes} WHERE state = 'failed'",
             values,
         )
+        return HeldWrite(write.key, write.operation) if is_free else None
 
-    def set_stamps(self, key: str, operation: str, stamps: Iterable[float]) -> None:
+    def withdraw(self, write: NewWrite) -> None:
+        """Do nothing: a row that could not be added is not in the file."""
+
+    def take(self, row: Row) -> TakenWrite | None:
+        """Return an open write as it is now; None if it was settled meanwhile. The claim on it is that of a process."""
+        present = self.find(row.key, row.operation)
+        if present is None or present.state != "open":
+            return None
+        return TakenWrite(present, HeldWrite(row.key, row.operation))
+
+    def check(self, _held: HeldWrite, *, writable: bool) -> None:
+        """Raise an `OSError` if the file is not in place, or cannot be written where that is asked."""
+        if writable:
+            self.check_writable()
+        else:
+            self.file.check_in_place()
+
+    def set_stamps(self, held: HeldWrite, stamps: Iterable[float]) -> None:
         """Store the stamps of a write's attempts; raises an `OSError` if they are not on disk afterwards."""
-        self._update(key, operation, "stamps = ?", json.dumps(list(stamps)))
+        self._update(held, "stamps = ?", json.dumps(list(stamps)))
 
-    def set_key_missing(self, key: str, operation: str) -> None:
+    def set_key_missing(self, held: HeldWrite) -> None:
         """Store that a request did not carry the key; raises an `OSError` if that is not on disk afterwards."""
-        self._update(key, operation, "key_missing = ?", 1)
+        self._update(held, "key_missing = ?", 1)
 
-    def settle(self, key: str, operation: str, state: RowState) -> OSError | None:
+    def settle(self, held: HeldWrite, state: RowState) -> OSError | None:
         """Store how a write ended.
 
         A state that cannot be stored now is stored with the next use of the file. Until then this object already
@@ -129,7 +149,7 @@ class WriteTable:
         Returns:
             What went wrong, other than that another program has locked the file at the moment.
         """
-        self._unsettled[key, operation] = state
+        self._unsettled[held.key, held.operation] = state
         try:
             self._store_states()
         except OutboxLockedError:
@@ -138,8 +158,9 @@ class WriteTable:
             return error
         return None
 
-    def forget(self, before: float) -> int:
-        """Delete the writes that were settled before this Unix time; return their number."""
+    def forget(self, older_than: float) -> int:
+        """Delete the writes that were settled more than this many seconds ago; return their number."""
+        before = time.time() - older_than
         self._store_states()
         statement = "DELETE FROM writes WHERE state IN ('done', 'failed') AND changed_at < ?"
         return self.file.execute(statement, (before,))[1]
@@ -153,6 +174,17 @@ class WriteTable:
         """Return the writes in this state, oldest first. Those in a state that is none count as open."""
         rows = self._read(f"{_OPEN} OR state = ?", (state,))
         return [row for row in rows if row.state == state]
+
+    def resumable(self) -> list[Row]:
+        """Return all open writes: whoever has the file has them all."""
+        return self.in_state("open")
+
+    def adoptable(self) -> list[Row]:
+        """Return all open writes; those of another machine are refused one by one, with the reason."""
+        return self.in_state("open")
+
+    def keep_leases(self, _in_progress: Callable[[], list[tuple[str, str]]]) -> None:
+        """Do nothing: the lock on the file takes the place of leases."""
 
     def check_writable(self) -> None:
         """Raise an `OSError` if nothing can be written to the file now."""
@@ -176,7 +208,8 @@ class WriteTable:
         self._store_states()
         return self.file.execute(statement, values)[1] > 0
 
-    def _update(self, key: str, operation: str, change: str, value: Any) -> None:
+    def _update(self, held: HeldWrite, change: str, value: Any) -> None:
+        key, operation, _ = held
         statement = f"UPDATE writes SET {change}, changed_at = ? WHERE key = ? AND operation = ? AND state = 'open'"
         if not self._write(statement, (value, time.time(), key, operation)):
             raise OutboxFileError(f"{self.file.path}: the row of {operation} with key {key} is no longer there")

@@ -40,12 +40,15 @@ _WORDS = {
     "policy_reloaded": "policy file reloaded",
     "quota_waited": "waited for the quota",
     "retries_exhausted": "no attempt is left",
+    "shared_back": "shared store is back",
+    "shared_lost": "shared store lost, each process goes on alone",
+    "write_adopted": "write adopted from a process whose lease has ended",
     "write_unknown": "write unknown, it may have been executed",
 }
 _EVENTS = {words: name for name, words in _WORDS.items()}
 _FACTS = (
     "code", "http_status", "category", "executed", "key", "attempt", "attempts", "wait_for", "waited_so_far",
-    "duration", "retry_after", "reason", "by", "refused", "times", "scope", "breaker", "shadow", "reconciler",
+    "duration", "retry_after", "reason", "by", "owner", "refused", "times", "scope", "breaker", "shadow", "reconciler",
     "listener", "handler", "handler_of", "source", "changes", "problems", "also", "caused_by", "registry", "policy",
     "remedy",
 )  # fmt: skip

@@ -30,6 +30,12 @@ class KeySettings(Section):
         tuple[str, ...], About("Names in `params` by which ccxt takes it; the first is filled in.", "[clientOrderId]")
     ]
     shape: Annotated[str, About("A regular expression that the whole id must match.", "'[0-9A-Za-z]{1,32}'")]
+    replacing: Annotated[
+        tuple[str, ...],
+        About(
+            "`edit_order`: the names of the id of the order that replaces another, if they differ.", "[newClientOid]"
+        ),
+    ] = ()
     prefix: Annotated[str, About("What a generated id begins with.", "x-")] = ""
     digits: Annotated[int, Spec("count", 8, 32, "Random hexadecimal digits of a generated id.", "32")] = 32
 
@@ -52,6 +58,9 @@ class ExpirySettings(Section):
         str, About("A parameter that must carry the same stamp beside it, where the venue wants one.", "requestTime")
     ] = ""
     send: Annotated[float, Spec("duration", 0, _HOUR, "What is sent where the policy says nothing.", "5s")] = 5.0
+    most: Annotated[
+        float, Spec("duration", 0, _HOUR, "The longest that the venue takes, sent in place of a longer one.", "60s")
+    ] = _HOUR
     without: Annotated[float, Spec("duration", 0, _HOUR, "How long a request without it is accepted.", "30s")] = 30.0
     reason: Annotated[str, About("Why these figures.", "the documented tolerance")] = ""
 
@@ -81,6 +90,10 @@ class AnswerSettings(Section):
     item_code: Annotated[
         str, About("The key of an item's own code, beside the order's fields or in `results`.", "sCode")
     ] = ""
+    failed: Annotated[
+        str, About("The path of the items of a batch that failed, where they have a list of their own.", "data.failed")
+    ] = ""
+    failed_code: Annotated[str, About("The key of the code of an item there.", "errorCode")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ def read_items(
         body: the answer.
         wanted: the ids of each item that was sent, one of which its own part of the answer repeats.
     """
+    if venue.answer.failed:
+        return [_find_item(venue, write, body, ids) for ids in wanted]
     path = write.answer_items or venue.answer.order
     rows = list(mappings_at(body, path) if write.answer_items else orders_in(venue, body))
     results = list(mappings_at(body, venue.answer.results)) or rows
@@ -47,6 +49,23 @@ def read_items(
         body_alone = _replaced(_replaced(body, path, row), venue.answer.results, result)
         answers.append(_read_item(venue, write, alone, body_alone, ids))
     return answers
+
+
+def _find_item(venue: Venue, write: WriteSettings, body: Any, ids: Sequence[str]) -> ItemAnswer | None:
+    """Return what an answer says of one item, where those that failed have a list of their own."""
+    fields, answer = venue.orders[write.order].row, venue.answer
+    for row in mappings_at(body, write.answer_items):
+        if _is_named(row, (fields.id, fields.key), ids):
+            return ItemAnswer(row, body) if filled(row.get(fields.id)) else None
+    for row in mappings_at(body, answer.failed):
+        if _is_named(row, (fields.id, fields.key), ids):
+            first = answer.failed.partition(".")[0]
+            return ItemAnswer(None, {**body, answer.code: row.get(answer.failed_code), first: row})
+    return None
+
+
+def _is_named(row: Mapping[str, Any], names: tuple[str, str], ids: Sequence[str]) -> bool:
+    return any(str(row.get(name)) in ids for name in names if filled(row.get(name)))
 
 
 def _read_item(

@@ -26,11 +26,18 @@ def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None)
     if problem is not None:
         return problem
     orders = list(orders_in(venue, body))
-    if any(_failed(venue, item) for item in (*orders, *mappings_at(body, venue.answer.results))):
-        return "partial", "a part failed"
-    if write.answer_id and not (orders and all(filled(value_at(order, write.answer_id)) for order in orders)):
-        return "unreadable", f"a success without {write.answer_id}"
+    refused = [_failed(venue, item) for item in (*orders, *mappings_at(body, venue.answer.results))]
+    if any(refused) or any(mappings_at(body, venue.answer.failed)):
+        # A word in place of a code says nothing that a code table explains: the write stays open.
+        kind: Literal["unreadable", "partial"] = "unreadable" if any(map(str.isalpha, refused)) else "partial"
+        return kind, "a part failed"
+    if write.answer_id and not (orders and all(_has_id(write, order) for order in orders)):
+        return "unreadable", f"a success without {write.answer_id.replace('|', ' or ')}"
     return _foreign(write, orders, key)
+
+
+def _has_id(write: WriteSettings, order: Mapping[str, Any]) -> bool:
+    return any(filled(value_at(order, path)) for path in write.answer_id.split("|"))
 
 
 def _envelope_problem(venue: Venue, body: Any) -> Problem | None:
@@ -41,10 +48,10 @@ def _envelope_problem(venue: Venue, body: Any) -> Problem | None:
     return None if str(code) in answer.success else ("partial", f"the response has the code {code}")
 
 
-def _failed(venue: Venue, order: Mapping[str, Any]) -> bool:
-    """Return whether an item of an answer says that it failed."""
+def _failed(venue: Venue, order: Mapping[str, Any]) -> str:
+    """Return the code of an item of an answer that says that it failed, else nothing."""
     code = order.get(venue.answer.item_code)
-    return filled(code) and str(code) not in venue.answer.success
+    return str(code) if filled(code) and str(code) not in venue.answer.success else ""
 
 
 def _foreign(write: WriteSettings, orders: list[Mapping[str, Any]], key: str | None) -> Problem | None:

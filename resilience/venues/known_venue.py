@@ -46,7 +46,9 @@ class WriteSettings(Section):
     sets: Annotated[
         Mapping[str, str], About("`amend`: the parameters of new values → the order's fields.", "{newPx: px}")
     ] = field(default_factory=dict)
-    answer_id: Annotated[str, About("The path of the venue's id in the answer, below the order.", "orderId")] = ""
+    answer_id: Annotated[
+        str, About("The path of the venue's id in the answer, below the order; `a|b`: either.", "orderId")
+    ] = ""
     answer_key: Annotated[str, About("The path of the client order id there.", "clientOrderId")] = ""
 
 
@@ -95,7 +97,8 @@ class Venue(Section):
     )
     facts: Annotated[tuple[FactSettings, ...], About("What is known, with its source.", "[]")] = ()
     hook: Annotated[
-        str, About("A module with what data cannot say: `same_order(params, row, same)`.", "my_package.my_venue")
+        str,
+        About("A module with what data cannot say, such as `same_order(params, row, same)`.", "my_package.my_venue"),
     ] = ""
 
     def write(self, endpoint: str) -> WriteSettings | None:

@@ -8,7 +8,8 @@ from typing import Any
 from .._core.base.routine import Invocation, Routine
 from .._core.call.lookup_answer import Found, NotFound
 from .._core.classify.evidence import gather_evidence
-from .order_lookup import UNKNOWN_ORDER, OrderLookup, OrderQuery
+from .order_lookup import OrderLookup
+from .order_queries import OrderQuery, UnknownOrder
 
 __all__ = ["lookup_routine"]
 
@@ -31,18 +32,19 @@ def lookup_routine(
         try:
             answer = yield Invocation(request, (query.endpoint, query.params))
         except Exception as error:
-            if not _says_unknown(query, error, code):
+            answer = _unknown_order(query, error, code)
+            if answer is None:
                 raise
-            answer = UNKNOWN_ORDER
         try:
             query = lookup.send(answer)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # typed by OrderLookup
 
 
-def _says_unknown(query: OrderQuery, error: Exception, code: str) -> bool:
-    """Return whether an error of the venue's own envelope says that it has no such order."""
+def _unknown_order(query: OrderQuery, error: Exception, code: str) -> UnknownOrder | None:
+    """Return what an error says, if it is the venue's own and says that it has no such order."""
     if not query.unknown:
-        return False
+        return None
     evidence = gather_evidence(error, (code or "code",))
-    return evidence.body is not None and evidence.code in query.unknown
+    is_said = evidence.body is not None and evidence.code in query.unknown
+    return UnknownOrder(evidence.body or {}) if is_said else None

@@ -1,6 +1,6 @@
 """Looks up whether a write was executed: which queries to send, and what the answers mean. No I/O.
 
-A lookup is a generator. It yields a query and is sent the answer, or `UNKNOWN_ORDER` where an error of the venue
+A lookup is a generator. It yields a query and is sent the answer, or an `UnknownOrder` where an error of the venue
 said that it has no such order. It returns `Found` with the order as the venue reports it, or "not found" with the
 venue's own time of that answer, and how long after the write such an answer says anything.
 """
@@ -9,36 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
 from .known_venue import Venue
-from .order_rows import Row, Same, check_envelope, newest, rows_in, same_fields, unix_seconds, value_at
-from .order_sections import OrderSettings, QuerySettings
-from .write_request import WriteRequest, query_params
+from .order_queries import OrderQuery, SeenOrders, earliest, read_query
+from .order_rows import (
+    Row,
+    Same,
+    check_market,
+    newest,
+    newest_of,
+    same_fields,
+    status_of,
+    unix_seconds,
+    value_at,
+)
+from .order_sections import OrderSettings
+from .write_request import WriteRequest
 
-__all__ = ["UNKNOWN_ORDER", "OrderLookup", "OrderQuery", "look_up"]
+__all__ = ["OrderLookup", "look_up"]
 
 
-class OrderQuery(NamedTuple):
-    """A query to send: the endpoint, its parameters, and the codes of errors that say "no such order"."""
-
-    endpoint: str
-    params: dict[str, Any]
-    unknown: tuple[str, ...] = ()
-
-
-UNKNOWN_ORDER = object()
-"""In place of an answer: an error of the venue said that it has no such order."""
 OrderLookup = Generator[OrderQuery, Any, Found | NotFound]
 """A lookup under way."""
-
-
-class _Seen(NamedTuple):
-    """What the queries for one id have shown: the rows, and the venue's earliest time among their answers."""
-
-    rows: list[Row]
-    server_time: float | None
 
 
 def look_up(venue: Venue, request: WriteRequest, same: Same | None = None) -> OrderLookup:
@@ -85,7 +79,7 @@ class _Lookup:
     def cancel(self) -> OrderLookup:
         """Look at the order to cancel: found once it has ended, not found while it is open."""
         row, server_time = yield from self._existing()
-        ended = str(row.get(self._order.row.status)) in self._order.ended
+        ended = status_of(self._order, row) in self._order.ended
         return Found(row, server_time=server_time) if ended else NotFound(server_time)
 
     def amend(self) -> OrderLookup:
@@ -105,7 +99,12 @@ class _Lookup:
         seen = yield from self._ask(name, value)
         if not seen.rows:
             raise InconclusiveLookupError("the order to change is not visible")
-        return newest(self._order, {}, seen.rows, self._same), seen.server_time
+        return self._changed_order(seen.rows), seen.server_time
+
+    def _changed_order(self, rows: list[Row]) -> Row:
+        row = newest_of(self._order, self._request.params, rows)
+        check_market(self._order, self._request.params, row)
+        return row
 
     def _check_old(self, missing: NotFound) -> OrderLookup:
         """Judge a replacement whose new order was not found.
@@ -120,32 +119,30 @@ class _Lookup:
         seen = yield from self._ask(*((order.row.id, old_id) if old_id else (order.row.key, old_key)))
         if not seen.rows:
             raise InconclusiveLookupError("the order to replace is not visible")
-        row = newest(order, {}, seen.rows, self._same)
-        if str(row.get(order.row.status)) not in order.cancelled:
+        row = self._changed_order(seen.rows)
+        if status_of(order, row) not in order.cancelled:
             return missing
         ended, now = unix_seconds(row.get(order.row.updated)), seen.server_time
         if now is None or ended is None or now <= ended + order.processing + order.lag:
             raise InconclusiveLookupError("the old order is cancelled, and the new one is not visible yet")
         return Found(row, matches=False, server_time=now)
 
-    def _ask(self, name: str, value: Any) -> Generator[OrderQuery, Any, _Seen]:
+    def _ask(self, name: str, value: Any) -> Generator[OrderQuery, Any, SeenOrders]:
         """Ask the queries in their order until one shows the order with this id; absence needs all of them."""
         server_time = yield from self._server_time()
         for query in self._order.queries:
-            id_name = query.by_id if name == self._order.row.id else query.by_key
-            params = query_params(query, self._request, id_name, value)
-            answer = yield OrderQuery(query.endpoint, params, query.unknown)
-            if answer is UNKNOWN_ORDER:
+            if query.after and not self._is_older(query.after, server_time):
                 continue
-            check_envelope(self._venue.answer, answer)
-            server_time = _earliest(server_time, self._time_of(answer))
-            rows = self._rows(query, answer, name, value, filtered=bool(id_name))
-            if rows:
-                return _Seen(rows, server_time)
-        return _Seen([], server_time)
+            seen = yield from read_query(self._venue, self._order, query, self._request, name, value)
+            server_time = earliest(server_time, seen.server_time)
+            if seen.rows:
+                return SeenOrders(seen.rows, server_time)
+        return SeenOrders([], server_time)
 
-    def _rows(self, query: QuerySettings, answer: Any, name: str, value: Any, *, filtered: bool) -> list[Row]:
-        return rows_in(self._order, answer, query.rows, name=name, value=value, filtered=filtered)
+    def _is_older(self, age: float, server_time: float | None) -> bool:
+        """Return whether the write may be older than this; without the venue's time nobody knows."""
+        sent_at = self._request.sent_at
+        return sent_at is not None and (server_time is None or server_time - sent_at > age)
 
     def _server_time(self) -> Generator[OrderQuery, Any, float | None]:
         """Ask for the venue's time, where the answers to its queries have none: a lower bound of theirs."""
@@ -155,18 +152,9 @@ class _Lookup:
         answer = yield OrderQuery(clock.endpoint, {})
         return unix_seconds(value_at(answer, clock.field))
 
-    def _time_of(self, answer: Any) -> float | None:
-        path = self._venue.answer.time
-        return unix_seconds(value_at(answer, path)) if path else None
-
     def _not_found(self, server_time: float | None) -> NotFound:
         """Return "not found", which says nothing once the venue may have forgotten the order."""
         sent_at, retention = self._request.sent_at, self._order.retention
         # By the venue's own clock where it is known: ours may have been set back since the write.
         forgotten = None not in (sent_at, server_time) and server_time - sent_at > retention  # type: ignore[operator]
         return NotFound(server_time, 0.0 if forgotten else retention)
-
-
-def _earliest(known: float | None, other: float | None) -> float | None:
-    times = [time for time in (known, other) if time is not None]
-    return min(times, default=None)

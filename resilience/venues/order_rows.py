@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from .._core.call.lookup_answer import InconclusiveLookupError, OtherOrderError
 from .answer_sections import AnswerSettings
-from .order_sections import OrderSettings
+from .order_sections import OrderSettings, QuerySettings
 
-__all__ = ["Same", "check_envelope", "filled", "newest", "rows_in", "same_fields", "unix_seconds", "value_at"]
+__all__ = [
+    "Row",
+    "Same",
+    "check_envelope",
+    "check_market",
+    "filled",
+    "newest",
+    "newest_of",
+    "rows_in",
+    "same_fields",
+    "status_of",
+    "unix_seconds",
+    "value_at",
+]
 
 Row = Mapping[str, Any]
 Same = Callable[[Mapping[str, Any], Row], bool]
@@ -40,22 +54,26 @@ def check_envelope(answer: AnswerSettings, body: Any) -> None:
     raise InconclusiveLookupError(f"the answer to the lookup has the code {code}")
 
 
-def rows_in(order: OrderSettings, body: Any, path: str, *, name: str, value: Any, filtered: bool) -> list[Row]:
-    """Return the orders with an id in the answer to a query.
+def rows_in(
+    order: OrderSettings, body: Any, query: QuerySettings, *, name: str, value: Any, filtered: bool
+) -> list[Row]:
+    """Return the orders in the answer to a query.
 
     Args:
         order: the kind of order.
         body: the answer.
-        path: where its orders are.
+        query: the query, which says where its orders are.
         name: the field of the id.
         value: the id.
-        filtered: the venue was asked for this id alone, so that another one is an error; else the list is searched.
+        filtered: the venue was asked for this id alone, so that another one is an error.
 
     Raises:
         InconclusiveLookupError: the answer lists something that is not an order.
         OtherOrderError: it is about another order.
     """
-    found = value_at(body, path) if path else body
+    found = value_at(body, query.rows) if query.rows else body
+    if found is None and query.null_is_empty and isinstance(value_at(body, query.rows.rpartition(".")[0]), Mapping):
+        return []
     rows = [found] if isinstance(found, Mapping) else found
     if not isinstance(rows, list):
         raise InconclusiveLookupError("the answer to the lookup lists no orders")
@@ -65,7 +83,7 @@ def rows_in(order: OrderSettings, body: Any, path: str, *, name: str, value: Any
     if filtered:
         for row in rows:
             _check_id(row, name, value)
-    return [row for row in rows if str(row.get(name)) == str(value)]
+    return rows
 
 
 def _check_id(row: Row, name: str, value: Any) -> None:
@@ -73,6 +91,32 @@ def _check_id(row: Row, name: str, value: Any) -> None:
     if str(row.get(name)) != str(value):
         error = OtherOrderError if filled(row.get(name)) else InconclusiveLookupError
         raise error(f"the lookup asked for the order with {name} {value}, and the answer names {row.get(name)}")
+
+
+def status_of(order: OrderSettings, row: Row) -> str:
+    """Return the status of an order; `a|b` in the venue's data names the field of either answer."""
+    return next((str(row[name]) for name in order.row.status.split("|") if filled(row.get(name))), "")
+
+
+def check_market(order: OrderSettings, params: Mapping[str, Any], row: Row) -> None:
+    """Check that an order is one of the market that a write names, where both name one.
+
+    Raises:
+        OtherOrderError: it is one of another market.
+    """
+    if not _in_market(order, params, row):
+        name = order.row.market
+        raise OtherOrderError(f"the lookup asked for an order of {params[name]}, and the answer names {row[name]}")
+
+
+def _in_market(order: OrderSettings, params: Mapping[str, Any], row: Row) -> bool:
+    wanted, actual = params.get(order.row.market), row.get(order.row.market)
+    return not (filled(wanted) and filled(actual)) or str(wanted).casefold() == str(actual).casefold()
+
+
+def newest_of(order: OrderSettings, params: Mapping[str, Any], rows: Sequence[Row]) -> Row:
+    """Return the order that a write changes: an order that has ended frees its client id for another."""
+    return newest(order, params, rows, partial(_in_market, order))
 
 
 def newest(order: OrderSettings, params: Mapping[str, Any], rows: Sequence[Row], same: Same) -> Row:

@@ -10,7 +10,7 @@ from typing import Annotated
 from .._core.policy.section import Section
 from .._core.policy.units import About, Spec
 
-__all__ = ["OrderSettings", "QuerySettings", "RowSettings", "TimeSettings"]
+__all__ = ["OrderSettings", "PageSettings", "QuerySettings", "RowSettings", "TimeSettings"]
 
 _HOUR, _TEN_YEARS = 3600.0, 3660 * 86400.0
 
@@ -32,6 +32,19 @@ class RowSettings(Section):
     status: Annotated[str, About("The status.", "status")]
     created: Annotated[str, About("When it was made, Unix milliseconds.", "time")] = ""
     updated: Annotated[str, About("When it was last changed, Unix milliseconds.", "updateTime")] = ""
+    market: Annotated[
+        str, About("The market, by the same name as in writes: an order of another one settles nothing.", "symbol")
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings(Section):
+    """How a list is read on to its end: the next page begins at the last order of this one, or at a cursor."""
+
+    size: Annotated[int, Spec("count", 1, 1000, "Orders of a full page; a shorter one is the last.", "100")]
+    parameter: Annotated[str, About("The parameter by which the next page is asked for.", "idLessThan")]
+    row: Annotated[str, About("Its value: this field of the last order.", "orderId")] = ""
+    cursor: Annotated[str, About("Its value: what is at this path of the answer; none ends the list.", "cursor")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,13 @@ class QuerySettings(Section):
     by_id: Annotated[str, About("The parameter of the venue's id.", "ordId")] = ""
     rows: Annotated[str, About("The path of the order or the orders.", "result.list")] = ""
     unknown: Annotated[tuple[str, ...], About("Codes that say: no such order.", "['-2013']")] = ()
+    after: Annotated[
+        float, Spec("duration", 0, _TEN_YEARS, "How old the write must be before it is asked at all.", "2h")
+    ] = 0.0
+    null_is_empty: Annotated[bool, About("Whether null in place of the list means that it is empty.", "true")] = False
+    pages: Annotated[
+        PageSettings | None, About("How a long list is read on.", "{size: 100, parameter: after, row: ordId}")
+    ] = None
     sees: Annotated[str, About("What it can see.", "open orders at once, closed ones for two hours")] = ""
 
 

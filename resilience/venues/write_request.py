@@ -12,6 +12,7 @@ from .order_sections import QuerySettings
 __all__ = ["WriteRequest", "query_params"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_MARGIN = 60_000  # milliseconds before the first stamp from which orders are listed: clocks differ
 
 
 class WriteRequest(NamedTuple):
@@ -53,7 +54,7 @@ def query_params(query: QuerySettings, request: WriteRequest, id_name: str, valu
     """
     values = {**request.params, **request.extra}
     if request.sent_at is not None:
-        values["since"] = int(request.sent_at * 1000) - 1000
+        values["since"] = int(request.sent_at * 1000) - _MARGIN
     filled = {name: _filled(text, values) for name, text in query.params.items()}
     asked = {name: text for name, text in filled.items() if text}
     return {**asked, id_name: value} if id_name else asked

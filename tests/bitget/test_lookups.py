@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pytest
 
-from resilience import NOT_FOUND, Found
-from resilience.bitget.lookup_runner import LookupRequest, run_lookup
-from resilience.bitget.lookups import SPOT_INFO, cancelled, mix_order, replaced, spot_order, uta_order
+from resilience import Found
+from resilience._core.call.lookup_answer import NotFound
+from resilience._drivers.routine_runner import run_routine
+from resilience.bitget.lookups import look_up_order
+from resilience.bitget.operations import OPERATIONS
 
 NOW = 1_700_000_000_000  # milliseconds
 HOUR = 3_600.0
+WEEK = 7 * 24 * HOUR
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "size": "1", "price": "100"}
 ROW = {**ORDER, "orderId": "7", "clientOid": "mine", "status": "live", "cTime": str(NOW - 1000)}
 V3_ROW = {
     "symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "qty": "1", "price": "100", "orderId": "7",
     "clientOid": "mine", "orderStatus": "live", "createdTime": str(NOW - 1000), "updatedTime": str(NOW - 1000),
 }  # fmt: skip
-LOOKUPS = {"spot": (spot_order, ROW), "futures": (mix_order, ROW), "unified": (uta_order, V3_ROW)}
+LOOKUPS = {"spot_place_order": ROW, "mix_place_order": ROW, "uta_place_order": V3_ROW}
 
 
-def write(age: float = 1.0, **changes: Any) -> LookupRequest:
+class Write(NamedTuple):
+    """A write, as a lookup gets it."""
+
+    params: Mapping[str, Any]
+    key: str | None
+    sent_at: float
+
+
+def write(age: float = 1.0, **changes: Any) -> Write:
     """Return a write whose first attempt was stamped `age` seconds ago."""
     params = {**ORDER, "productType": "USDT-FUTURES", "category": "spot", "qty": "1", **changes}
-    return LookupRequest(params, "mine", NOW / 1000 - age)
+    return Write(params, "mine", NOW / 1000 - age)
 
 
 def envelope(data: Any, at: int | None = NOW) -> dict[str, Any]:
@@ -33,7 +44,17 @@ def envelope(data: Any, at: int | None = NOW) -> dict[str, Any]:
     return {"code": "00000", "msg": "success", "data": data} | ({} if at is None else {"requestTime": at})
 
 
-def look_up(lookup: Any, request: LookupRequest, *answers: Any) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
+def listed(operation: str, rows: list[Any] | None) -> dict[str, Any]:
+    """Return a list of orders as the market's endpoints answer it; an empty one is null on some."""
+    shapes: dict[str, Any] = {
+        "spot_place_order": rows or [],
+        "mix_place_order": {"entrustedList": rows},
+        "uta_place_order": {"list": rows, "cursor": "100"},
+    }
+    return envelope(shapes[operation])
+
+
+def look_up(operation: str, request: Write, *answers: Any) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
     """Return the result of a lookup that gets these answers, the last one again and again, and its queries."""
     queries: list[tuple[str, dict[str, Any]]] = []
 
@@ -42,13 +63,15 @@ def look_up(lookup: Any, request: LookupRequest, *answers: Any) -> tuple[Any, li
         answer = answers[min(len(queries), len(answers)) - 1]
         return answer(path, params) if callable(answer) else answer
 
-    return run_lookup(lookup(request), ask), queries
+    endpoint = OPERATIONS[operation].write
+    assert endpoint is not None
+    return run_routine(look_up_order(endpoint, request.params, request, ask)), queries
 
 
 @pytest.fixture(params=LOOKUPS)
-def market(request: Any) -> tuple[Callable[..., Any], Mapping[str, Any]]:
-    """The lookup of a market, and the row of our order there."""
-    return LOOKUPS[request.param]
+def market(request: Any) -> tuple[str, Mapping[str, Any]]:
+    """The operation that places an order in a market, and the row of our order there."""
+    return request.param, LOOKUPS[request.param]
 
 
 def test_our_order_is_found(market: Any) -> None:
@@ -78,14 +101,14 @@ def test_our_id_with_other_fields_belongs_to_another_order(market: Any, changes:
 @pytest.mark.parametrize("data", [None, "x", 3, [None], [{"clientOid": "mine"}], {"clientOid": "mine"}])
 def test_a_row_that_is_no_order_is_no_answer(market: Any, data: Any) -> None:
     """Such a response settles nothing."""
-    with pytest.raises(Exception, match="the response to the lookup"):
+    with pytest.raises(Exception, match="the answer to the lookup"):
         look_up(market[0], write(), envelope(data))
 
 
 @pytest.mark.parametrize("answer", [None, "<html>", [], 7])
 def test_a_response_that_is_no_envelope_is_no_answer(market: Any, answer: Any) -> None:
     """Such a response settles nothing, and is not a mistake of the program either."""
-    with pytest.raises(Exception, match="not an envelope"):
+    with pytest.raises(Exception, match="the answer to the lookup has the code None"):
         look_up(market[0], write(), answer)
 
 
@@ -93,13 +116,13 @@ def test_a_young_order_is_not_searched_in_the_lists(market: Any) -> None:
     """Within two hours the query by the client id is enough."""
     lookup, _ = market
     result, queries = look_up(lookup, write(age=HOUR), envelope([]))
-    assert (result, len(queries)) == (NOT_FOUND(server_time=NOW / 1000), 1)
+    assert (result, len(queries)) == (NotFound(NOW / 1000, WEEK), 1)
 
 
 def test_an_old_order_is_searched_in_the_lists(market: Any) -> None:
     """After two hours "not found" by the client id proves nothing, so the open and the past orders are searched."""
     lookup, row = market
-    found, queries = look_up(lookup, write(age=3 * HOUR), envelope([]), envelope({"list": None}), envelope([row]))
+    found, queries = look_up(lookup, write(age=3 * HOUR), envelope([]), listed(lookup, None), listed(lookup, [row]))
     assert (found.value["orderId"], found.matches) == ("7", True)
     paths = [path.rpartition("/")[2] for path, _ in queries]
     open_orders, past_orders = paths[1:]
@@ -111,21 +134,22 @@ def test_an_old_order_is_searched_in_the_lists(market: Any) -> None:
 def test_an_old_order_in_no_list_is_not_found(market: Any) -> None:
     """The lists reach back to the first attempt."""
     lookup, _ = market
-    result, queries = look_up(lookup, write(age=3 * HOUR), envelope([]))
-    assert (result, len(queries)) == (NOT_FOUND(server_time=NOW / 1000), 3)
+    result, queries = look_up(lookup, write(age=3 * HOUR), envelope([]), listed(lookup, []))
+    assert (result, len(queries)) == (NotFound(NOW / 1000, WEEK), 3)
 
 
 def test_a_very_old_order_cannot_be_looked_up(market: Any) -> None:
-    """The lists do not reach back for ever: its outcome is unknown."""
-    with pytest.raises(Exception, match="too old"):
-        look_up(market[0], write(age=8 * 24 * HOUR), envelope([]))
+    """The lists do not reach back for ever: "not found" says nothing, so its outcome is unknown."""
+    lookup, _ = market
+    result, _ = look_up(lookup, write(age=WEEK + HOUR), envelope([]), listed(lookup, []))
+    assert result == NotFound(NOW / 1000, 0.0)
 
 
 def test_lists_are_read_to_their_end(market: Any) -> None:
     """A list that does not end within twenty pages settles nothing."""
     lookup, row = market
     page = [{**row, "clientOid": f"other-{number}", "orderId": str(number + 1)} for number in range(100)]
-    lists = envelope({"list": page, "cursor": "100"} if lookup is uta_order else page)
+    lists = listed(lookup, page)
     with pytest.raises(Exception, match="did not reach the end"):
         look_up(lookup, write(age=3 * HOUR), envelope([]), lists)
 
@@ -133,34 +157,34 @@ def test_lists_are_read_to_their_end(market: Any) -> None:
 def test_the_newest_order_of_an_id_is_ours() -> None:
     """An id is free again when its order has ended, so an older order may have had it."""
     older = {**ROW, "orderId": "6", "side": "sell", "cTime": str(NOW - 60_000)}
-    found, _ = look_up(spot_order, write(), envelope([older, ROW]))
+    found, _ = look_up("spot_place_order", write(), envelope([older, ROW]))
     assert (found.value["orderId"], found.matches) == ("7", True)
 
 
-CANCEL = LookupRequest({"symbol": "BTCUSDT", "orderId": "7"}, None, NOW / 1000)
+CANCEL = Write({"symbol": "BTCUSDT", "orderId": "7"}, None, NOW / 1000)
 
 
 @pytest.mark.parametrize("changes", [{"orderId": "8"}, {"symbol": "ETHUSDT"}])
 def test_a_cancel_is_not_confirmed_by_another_order(changes: Mapping[str, str]) -> None:
     """Another order's id, or another symbol, settles nothing."""
     with pytest.raises(Exception, match="the lookup asked for"):
-        look_up(cancelled(SPOT_INFO), CANCEL, envelope([{**ROW, "status": "cancelled", **changes}]))
+        look_up("spot_cancel_order", CANCEL, envelope([{**ROW, "status": "cancelled", **changes}]))
 
 
-@pytest.mark.parametrize(("status", "result"), [("cancelled", Found), ("filled", Found), ("live", type(NOT_FOUND))])
+@pytest.mark.parametrize(("status", "result"), [("cancelled", Found), ("filled", Found), ("live", NotFound)])
 def test_a_cancel_is_done_when_its_order_has_ended(status: str, result: type) -> None:
     """An order that is still open was not cancelled."""
-    answer, _ = look_up(cancelled(SPOT_INFO), CANCEL, envelope([{**ROW, "status": status}]))
+    answer, _ = look_up("spot_cancel_order", CANCEL, envelope([{**ROW, "status": status}]))
     assert isinstance(answer, result)
 
 
 def test_a_cancel_of_an_order_that_cannot_be_seen() -> None:
     """It may not be visible yet, so its absence does not mean that it has ended."""
     with pytest.raises(Exception, match="not visible"):
-        look_up(cancelled(SPOT_INFO), CANCEL, envelope([]))
+        look_up("spot_cancel_order", CANCEL, envelope([]))
 
 
-AMENDMENT = LookupRequest(
+AMENDMENT = Write(
     {"symbol": "BTCUSDT", "orderId": "6", "price": "101", "size": "1", "newClientOid": "mine"}, "mine", NOW / 1000
 )
 
@@ -177,10 +201,10 @@ AMENDMENT = LookupRequest(
 def test_an_amendment_is_not_judged_by_another_order(old: Any, message: str) -> None:
     """Unless the old order itself is seen, nothing says whether the amendment happened."""
     with pytest.raises(Exception, match=message):
-        look_up(replaced(spot_order, SPOT_INFO), AMENDMENT, envelope([]), envelope(old))
+        look_up("spot_replace_order", AMENDMENT, envelope([]), envelope(old))
 
 
 def test_an_amendment_did_not_happen_while_its_order_is_open() -> None:
     """The old order is open, and the new one was not found."""
-    answer, _ = look_up(replaced(spot_order, SPOT_INFO), AMENDMENT, envelope([]), envelope([{**ROW, "orderId": "6"}]))
-    assert answer == NOT_FOUND(server_time=NOW / 1000)
+    answer, _ = look_up("spot_replace_order", AMENDMENT, envelope([]), envelope([{**ROW, "orderId": "6"}]))
+    assert answer == NotFound(NOW / 1000, WEEK)

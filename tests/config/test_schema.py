@@ -102,7 +102,7 @@ def test_every_key_is_described() -> None:
             where = f"{name}.{key}"
             assert one["description"].endswith("."), where
             assert len(one["examples"]) == 1, where
-            assert "default" in one or where in ("Operation.match", "Fallback.value"), where
+            assert "default" in one or where in ("Operation.match", "Fallback.value", "Shared.url"), where
             if "minimum" in one or "exclusiveMinimum" in one:
                 assert "unit" in one or "%" not in str(one["examples"]), where
                 assert "Allowed: " in one["description"], where

@@ -21,7 +21,7 @@ LEVELS = {
     },
     "info": {
         "attempt_failed", "call_reconciled", "call_recovered", "circuit_half_opened",
-        "fallback_used", "hold_ended", "policy_reloaded",
+        "fallback_used", "hold_ended", "policy_reloaded", "shared_back",
     },
 }  # fmt: skip
 
@@ -174,6 +174,8 @@ def test_the_level_of_a_line_goes_by_its_fields_too() -> None:
     ]
     assert levels == ["info", "info", "info", "warning", "info", "warning"]
     assert Event(name="attempt_failed", attempt=10).level == "info"
+    lookups = [Event(name="call_failed", lookup=True, category=one).level for one in ("fatal", "user_fixable")]
+    assert lookups == ["info", "warning"]
 
 
 def test_an_event_that_nobody_wants_is_not_made() -> None:

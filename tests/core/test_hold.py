@@ -73,6 +73,24 @@ def test_an_end_is_reported_to_one_caller() -> None:
     assert [holds.end(longer), holds.end(longer)] == [longer, []]
 
 
+def test_a_hold_of_another_process_is_kept() -> None:
+    """It is news once, and a little difference of its end changes nothing. It is not handed on."""
+    holds, started = Holds(), []
+    holds.on_start = started.append
+    get = holds.of("a", None, "get", "p")
+    assert holds.follow(0.0, hold_of(get, 5.0, "host"), 0.5)
+    assert not holds.follow(0.0, hold_of(get, 5.4, "host"), 0.5)
+    assert get.ready_at(0.0) == 5.0
+    assert not holds.follow(0.0, hold_of(get, 6.0, "host"), 0.5)
+    assert holds.of("a", None, "post", "p").ready_at(0.0) == 6.0
+    assert len(holds.current(0.0)) == 1
+    assert started == []
+    assert get.start(0.0, hold_of(get, 9.0))
+    assert started == [hold_of(get, 9.0)]
+    assert not get.start(0.0, hold_of(get, 8.0))
+    assert len(started) == 1
+
+
 def test_released_holds_are_gone() -> None:
     """All of them, or those that concern a policy."""
     holds = Holds()

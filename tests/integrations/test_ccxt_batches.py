@@ -61,7 +61,7 @@ class Bot:
             self.runner.close()
 
 
-@pytest.fixture(params=["binance", "okx", "bybit"])
+@pytest.fixture(params=["binance", "bybit", "okx"])
 def venue(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A calm exchange."""
     with Sandbox(venue=request.param, limits=False) as exchange:
@@ -234,3 +234,21 @@ def test_an_order_that_is_only_checked_is_no_batch(venue: Sandbox) -> None:
         bot.call("create_orders", "all of them")
     with pytest.raises(TypeError):
         bot.call("create_orders")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("fault", ["", "accept_drop", "lose", "accept_500", "refuse_503", "unclear_late"])
+def test_batches_of_bitget(kind: str, fault: str, outbox: Outbox) -> None:
+    """Its answer lists the orders that failed apart from the others, so that each is found by its client id."""
+    with Sandbox(limits=False) as exchange:
+        bot = Bot(exchange, kind, outbox)
+        exchange.script("b", [fault])
+        spot = {"symbol": "BTC/USDT"}
+        placed = bot.call("create_orders", [order("b", **spot), order("a", **spot)])
+        assert [one["clientOrderId"] for one in placed] == ["b", "a"]
+        assert (bot.executions(), states(outbox)) == ({"a": 1, "b": 1}, {"a": "done", "b": "done"})
+        with pytest.raises(ccxt.ExchangeError) as caught:
+            bot.call("create_orders", [order("large", **spot, amount=1e9), order("c", **spot)])
+        assert [failure_of(results_of(caught)[0]).executed, results_of(caught)[1]] == ["no", "c"]
+        assert states(outbox) == {"a": "done", "b": "done", "c": "done", "large": "failed"}
+        bot.close()

@@ -9,12 +9,30 @@ import pytest
 
 from resilience import Policies, wrap
 
+SUPPORT = """
+from resilience.integrations.ccxt.exchange_support import ExchangeSupport
+
+
+class Support(ExchangeSupport):
+    def describe(self, method, wrapped):
+        return {"reconcile": print}
+
+
+def exchange_support(exchange):
+    return Support()
+
+
+def methods(original, asynchronous):
+    return {"market_id_of_the_package": lambda self: "ours"}
+"""
+
 
 def test_other_packages_add_exchanges(bots: Any, api: Any, install: Any) -> None:
     """An entry point, named by the exchange's id, leads to a module with `exchange_support` and `methods`."""
-    install("resilience.venues", "binance", "resilience.bitget.ccxt_venue")
+    install("resilience.venues", "binance", "support_of_binance", support_of_binance=SUPPORT)
     bot = wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
-    assert bot.resilience_operation_info("create_order", bot).reconcile is not None
+    assert bot.resilience_operation_info("create_order", bot).reconcile is print
+    assert bot.market_id_of_the_package() == "ours"
 
 
 @pytest.mark.parametrize("old", [True, False])

@@ -16,7 +16,8 @@ import pytest
 from resilience import RejectedError
 from resilience.outbox import Outbox
 from resilience.outbox.claims import Claims
-from resilience.outbox.write_table import NewWrite, WriteTable
+from resilience.outbox.outbox_store import NewWrite
+from resilience.outbox.write_table import WriteTable
 from tests.outbox.bots import Bot, wrapped
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timer signals")

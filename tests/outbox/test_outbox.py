@@ -21,8 +21,8 @@ from resilience import NOT_FOUND, Found, Policies, RejectedError, current_call, 
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
 from resilience.outbox import Outbox, ResumedWrite
 from resilience.outbox.argument_codec import encode_arguments
+from resilience.outbox.outbox_store import HeldWrite, NewWrite
 from resilience.outbox.resumable import begin_resume
-from resilience.outbox.write_table import NewWrite
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 
@@ -356,8 +356,8 @@ def test_a_clock_that_was_corrected_between_two_attempts(exchange: Sandbox, outb
     """The first stamp, far ahead, was rejected, and the second was accepted: the order is ours."""
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     raw.spot_place_order(**ORDER, clientOid="a")
-    outbox._table.add(NewWrite("a", "spot_place_order", encode_arguments((), {**ORDER, "clientOid": "a"})))
-    outbox._table.set_stamps("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
+    outbox._store.add(NewWrite("a", "spot_place_order", encode_arguments((), {**ORDER, "clientOid": "a"})))
+    outbox._store.set_stamps(HeldWrite("a", "spot_place_order"), [exchange.now() + 40, exchange.now()])
     (found,) = outbox.resume(client(exchange, outbox))
     assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
 

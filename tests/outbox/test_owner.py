@@ -291,7 +291,7 @@ def as_pipe(path: Path) -> Path:
         (as_link_to_itself, OSError, "link"),
         (as_pipe, OSError, "is not a regular file"),
         (lambda _path: "", ValueError, "the path is empty"),
-        (lambda _path: "postgresql://localhost/bot", ValueError, "not a URL"),
+        (lambda _path: "mysql://localhost/bot", ValueError, "or a URL that begins with postgresql://"),
         (lambda _path: "/dev/null", OSError, "is not a regular file"),
     ],
 )

@@ -229,6 +229,37 @@ def test_a_broken_lookup_and_its_write_are_two_errors(driver: Any, caplog: pytes
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("lookup", "lines"), [(503, []), (404, []), (401, [("WARNING", "resilience.call_failed")])])
+def test_what_lookups_meet_is_in_the_line_of_their_write(
+    driver: Any, caplog: pytest.LogCaptureFixture, lookup: int, lines: list[tuple[str, str]]
+) -> None:
+    """Only what a person can mend is a line of its own: a key without the right to read."""
+    policies = new_policies(FakeClock(), deadline="5s")
+
+    def refuse() -> None:
+        error = ApiError("no", "")
+        error.http_status = lookup
+        raise error
+
+    look = policies.resilient("p", operation="look", idempotent=True)(driver.function(refuse))
+
+    def find(_call: Any) -> Any:
+        return look()
+
+    async def find_async(_call: Any) -> Any:
+        return await look()
+
+    def send(*, client_id: str) -> None:
+        raise TimeoutError
+
+    reconcile = find if driver.kind == "sync" else find_async
+    fail(
+        driver,
+        policies.resilient("p", operation="place", key="client_id", reconcile=reconcile)(driver.function(send)),
+    )
+    assert {facts(record, "event") for record in caplog.records} == {*lines, ("ERROR", "resilience.write_unknown")}
+
+
 def test_a_settled_write_is_no_failure(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A lookup proves that it was not executed, and it is sent again: nothing above info."""
     clock = FakeClock()

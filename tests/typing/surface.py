@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_type
 
+import pybreaker
 import requests
 import urllib3
 
@@ -103,6 +104,7 @@ class Exchange(ExchangeSupport):
 Exchange()
 Pipeline(Policy(), breaker_store=Store())
 Policies.builtin(breaker_store=Store())
+Policies.builtin(pybreaker_storage={"default": pybreaker.CircuitMemoryStorage("closed")})
 Policies.builtin(breaker_store=7)  # type: ignore[arg-type]
 
 pipeline = Pipeline(Policy())

@@ -10,6 +10,7 @@ from resilience.venues import venue
 from resilience.venues.batch_answers import read_items
 
 OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreateBatch", "fapiPrivatePostBatchOrders"
+BITGET = "privateSpotPostV2SpotTradeBatchOrders"
 OKX_CANCELS, BINANCE_CANCELS = "privatePostTradeCancelBatchOrders", "fapiPrivateDeleteBatchOrders"
 
 
@@ -29,6 +30,15 @@ def bybit(*parts: tuple[str, str, int]) -> Any:
     return {"retCode": 0, "result": {"list": orders}, "retExtInfo": {"list": results}}
 
 
+def bitget(done: list[tuple[str, str]], failed: list[tuple[str, str, str]]) -> Any:
+    """Return Bitget's answer to a batch, which lists those that failed apart, in any order."""
+    data = {
+        "successList": [{"orderId": own, "clientOid": key} for own, key in done],
+        "failureList": [{"orderId": own, "clientOid": key, "errorCode": code} for own, key, code in failed],
+    }
+    return {"code": "00000", "msg": "success", "requestTime": 7, "data": data}
+
+
 @pytest.mark.parametrize(
     ("name", "endpoint", "body", "expected"),
     [
@@ -45,6 +55,10 @@ def bybit(*parts: tuple[str, str, int]) -> Any:
         ("binance", BINANCE, [{"orderId": 1, "clientOrderId": "a"}, {"code": -1000, "msg": ""}], ["done", "refused"]),
         ("binance", BINANCE, [{"code": -1102}], ["", ""]),
         ("binance", BINANCE_CANCELS, [{"orderId": "a"}, {"orderId": "b", "clientOrderId": "x"}], ["done", "done"]),
+        ("bitget", BITGET, bitget([("1", "b")], [("", "a", "45110")]), ["refused", "done"]),
+        ("bitget", BITGET, bitget([("1", "a")], [("", "c", "45110")]), ["done", ""]),
+        ("bitget", BITGET, bitget([("", "a")], []), ["", ""]),
+        ("bitget", BITGET, "busy", ["", ""]),
         ("binance", BINANCE, "<html>", ["", ""]),
         ("binance", BINANCE, None, ["", ""]),
     ],
@@ -63,6 +77,11 @@ def test_items(name: str, endpoint: str, body: Any, expected: list[str]) -> None
         ),
         ("bybit", BYBIT, bybit(("1", "a", 0), ("", "b", 7)), bybit(("", "b", 7))),
         ("binance", BINANCE, [{"orderId": 1, "clientOrderId": "a"}, {"code": -1}], {"code": -1}),
+        (
+            "bitget", BITGET, bitget([("1", "a")], [("", "b", "45110")]),
+            {"code": "45110", "msg": "success", "requestTime": 7,
+             "data": {"orderId": "", "clientOid": "b", "errorCode": "45110"}},
+        ),
     ],
 )  # fmt: skip
 def test_the_answer_to_one_item_alone(name: str, endpoint: str, body: Any, alone: Any) -> None:

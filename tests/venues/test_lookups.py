@@ -10,7 +10,8 @@ import pytest
 from resilience import Found
 from resilience._core.call.lookup_answer import InconclusiveLookupError, OtherOrderError
 from resilience.venues import venue
-from resilience.venues.order_lookup import UNKNOWN_ORDER, look_up
+from resilience.venues.order_lookup import look_up
+from resilience.venues.order_queries import UnknownOrder
 from resilience.venues.write_request import WriteRequest
 
 NOW = 1_796_031_783.0
@@ -102,7 +103,7 @@ def test_absence_counts_as_of_the_earliest_answer() -> None:
 
 def test_the_clock_is_asked_first_where_answers_have_no_time() -> None:
     """So the time is a lower bound of that of the answers."""
-    answer, asked = place("binance", BINANCE, {"serverTime": MS}, UNKNOWN_ORDER)
+    answer, asked = place("binance", BINANCE, {"serverTime": MS}, UnknownOrder())
     assert (answer.server_time, answer.retention) == (NOW, 90 * 86400.0)
     assert asked == [("publicGetTime", {}), ("privateGetOrder", {"symbol": "BTCUSDT", "origClientOrderId": "k1"})]
 
@@ -110,11 +111,11 @@ def test_the_clock_is_asked_first_where_answers_have_no_time() -> None:
 def test_lists_are_searched_for_the_client_id() -> None:
     """OKX's lists take no client id: other orders in them are passed over."""
     answer, asked = place(
-        "okx", OKX, okx({"ts": str(MS)}), UNKNOWN_ORDER, okx(okx_row(clOrdId="k2")), okx(okx_row()), instType="SPOT"
+        "okx", OKX, okx({"ts": str(MS)}), UnknownOrder(), okx(okx_row(clOrdId="k2")), okx(okx_row()), instType="SPOT"
     )
     assert answer.value["clOrdId"] == "k1"
     assert asked[-1] == (
-        "privateGetTradeOrdersHistory", {"instType": "SPOT", "instId": "BTC-USDT", "begin": str(MS - 1000)},
+        "privateGetTradeOrdersHistory", {"instType": "SPOT", "instId": "BTC-USDT", "begin": str(MS - 60_000)},
     )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def test_what_is_no_answer_is_never_not_found(answer: Any, error: type[Exception
 
 def test_absence_after_the_retention_says_nothing() -> None:
     """By the venue's own clock: after two hours OKX may have forgotten the order."""
-    answers = (UNKNOWN_ORDER, okx(), okx())
+    answers = (UnknownOrder(), okx(), okx())
     late, _ = place("okx", OKX, okx({"ts": str(MS)}), *answers, sent_at=NOW - 7201)
     fresh, _ = place("okx", OKX, okx({"ts": str(MS)}), *answers, sent_at=NOW - 7000)
     assert (late.retention, fresh.retention) == (0.0, 7200.0)
@@ -182,7 +183,7 @@ def test_a_cancel_is_done_once_its_order_has_ended(state: str, ended: bool) -> N
 def test_a_cancel_whose_order_is_not_visible_is_open() -> None:
     """The order may have been placed a moment ago."""
     with pytest.raises(InconclusiveLookupError, match="not visible"):
-        cancel(okx({"ts": str(MS)}), UNKNOWN_ORDER, okx(), okx(), clOrdId="k1")
+        cancel(okx({"ts": str(MS)}), UnknownOrder(), okx(), okx(), clOrdId="k1")
 
 
 @pytest.mark.parametrize(("price", "done"), [("3", True), ("2", False)])
@@ -199,7 +200,7 @@ REPLACE = {**BINANCE, "cancelOrderId": "6"}
 
 def replace(*old: Any) -> Any:
     """Look up a replacement whose new order is missing; `old` answers the question for the old one."""
-    answers = [{"serverTime": MS}, UNKNOWN_ORDER, {"serverTime": MS}, *old]
+    answers = [{"serverTime": MS}, UnknownOrder(), {"serverTime": MS}, *old]
     return run("binance", "privatePostOrderCancelReplace", REPLACE, answers)[0]
 
 
@@ -220,7 +221,7 @@ def test_a_replacement_that_stopped_halfway_is_not_sent_again() -> None:
     assert not replace(binance_row(orderId="6", status="CANCELED", updateTime=MS - 60_000)).matches
 
 
-@pytest.mark.parametrize("old", [UNKNOWN_ORDER, binance_row(orderId="6", status="CANCELED")], ids=["unseen", "fresh"])
+@pytest.mark.parametrize("old", [UnknownOrder(), binance_row(orderId="6", status="CANCELED")], ids=["unseen", "fresh"])
 def test_a_replacement_whose_new_order_may_still_appear_is_open(old: Any) -> None:
     """The venue is asked again."""
     with pytest.raises(InconclusiveLookupError):
@@ -230,5 +231,5 @@ def test_a_replacement_whose_new_order_may_still_appear_is_open(old: Any) -> Non
 def test_a_replacement_that_names_no_old_order() -> None:
     """Only its new order can be looked for."""
     params = {**BINANCE}
-    answer, _ = run("binance", "privatePostOrderCancelReplace", params, [{"serverTime": MS}, UNKNOWN_ORDER])
+    answer, _ = run("binance", "privatePostOrderCancelReplace", params, [{"serverTime": MS}, UnknownOrder()])
     assert answer.server_time == NOW

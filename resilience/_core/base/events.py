@@ -46,6 +46,9 @@ _LEVELS = {
     "policy_reloaded": "info",
     "quota_waited": "debug",
     "retries_exhausted": "debug",
+    "shared_back": "info",
+    "shared_lost": "warning",
+    "write_adopted": "warning",
     "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
@@ -57,15 +60,19 @@ _NEWS = ("code_unknown",)
 def level_of(name: str, fields: Mapping[str, Any]) -> str:
     """Return the level of an event's log line: that of its name, but for what these fields make of it.
 
-    What an inner call has reported already is of level debug. A hold that is longer than `hold_max` is an error. A
-    call that ended well is a warning where its line stands for a code that no table has, and so is the tenth, the
-    hundredth, ... failure of a stream in a row, which has no last attempt that would end it.
+    What an inner call has reported already is of level debug. A failed call of a lookup is news only where a person
+    can help: "no such order" is an answer, what may pass is asked again, and the write's own line says how it ended. A
+    hold that is longer than `hold_max` is an error. A call that ended well is a warning where its line stands for a
+    code that no table has, and so is the tenth, the hundredth, ... failure of a stream in a row, which has no last
+    attempt that would end it.
     """
     if fields.get("inner"):
         return "debug"
     level = _LEVELS[name]
     if fields.get("hold_max") is not None:
         return "error"
+    if name == "call_failed" and fields.get("lookup") and fields.get("category") != "user_fixable":
+        return "info"
     is_news = any(other in _NEWS for other in fields.get("also") or ())
     if level in ("debug", "info") and (is_news or _is_long_outage(name, fields)):
         return "warning"
@@ -111,7 +118,7 @@ class Event:
             looked up) or `write`.
         shadow: True where that breaker only measures and rejects nothing.
         reconciler: in `lookup_failed`, the name of the function that looks writes up.
-        source: the policy file of a reload.
+        source: the policy file of a reload; in `shared_lost` and `shared_back` the store, without credentials.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
         scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
@@ -120,15 +127,18 @@ class Event:
         until: when a hold ends, Unix seconds.
         reason: in `call_rejected` what rejected it (see `RejectedError.reason`); in `hold_started` why it is held,
             `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`; in `circuit_isolated` and
-            `circuit_released` the words of whoever did it.
+            `circuit_released` the words of whoever did it; in `shared_lost` why the store cannot be used.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
-        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings, or
-            `environment`.
+        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings,
+            `environment`, or `fleet` for a hand in another process; in `hold_started` and `hold_ended` `fleet` where
+            another process has got the answer, or has released the hold.
         also: in the events that end a call, further events of the call that share one log line with its end:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
+        lookup: True in the events of a call that a lookup of a write in doubt has made.
         socket: in events of a stream, the name of its socket, such as `public`.
+        owner: in `write_adopted`, the process that had the write before, as `MACHINE:PROCESS:…`.
     """
 
     name: str
@@ -167,12 +177,14 @@ class Event:
     by: str | None = None
     also: tuple[str, ...] | None = None
     inner: bool | None = None
+    lookup: bool | None = None
     socket: str | None = None
+    owner: str | None = None
 
     @property
     def level(self) -> str:
         """`error`, `warning`, `info` or `debug`: a failed call is a warning, a write of uncertain outcome an error."""
-        names = ("inner", "hold_max", "also", "socket", "attempt")
+        names = ("inner", "lookup", "category", "hold_max", "also", "socket", "attempt")
         return level_of(self.name, {name: getattr(self, name) for name in names})
 
     @property

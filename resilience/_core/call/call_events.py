@@ -29,23 +29,25 @@ class CallEvents:
 
     Attributes:
         attempt: number of the last attempt, from 1.
+        is_lookup: a lookup of a write in doubt makes this call.
         is_inner: a call inside the last attempt has failed or was rejected, and has reported that.
         lookup_error: what a broken reconciler raised or returned, else None.
         outcome: the last error, or the last answer that is a failure.
     """
 
     __slots__ = (
-        "_also", "_call", "_call_id", "_lookup_reported", "_plan", "_time", "attempt", "is_inner", "lookup_error",
-        "outcome",
+        "_also", "_call", "_call_id", "_lookup_reported", "_plan", "_time", "attempt", "is_inner", "is_lookup",
+        "lookup_error", "outcome",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, call: FailedCall, time: CallTime) -> None:
+    def __init__(self, plan: Plan, call: FailedCall, time: CallTime, *, is_lookup: bool) -> None:
         self._plan = plan
         self._call = call
         self._time = time
         self._call_id = ""
         self._lookup_reported = self.is_inner = False
         self._also: tuple[str, ...] = ()
+        self.is_lookup = is_lookup
         self.attempt = 1
         self.lookup_error: Any = None
         self.outcome: Any = None
@@ -54,10 +56,12 @@ class CallEvents:
         """Emit an event with what is known of the last failure."""
         if self.is_inner and name in _OF_OUTCOME:
             fields["inner"] = True
+        failure = self._call.failure
+        if self.is_lookup and failure is not None:
+            fields |= {"lookup": True, "category": str(failure.category)}  # they decide the level
         events, info = self._plan.events, self._plan.info
         if not events.listeners or not events.wants(name, fields):
             return  # before anything is looked up: most lines are filtered by their level
-        failure = self._call.failure
         if failure is not None:
             # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
             for field in _OF_FAILURE:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...errors import RejectedError
@@ -76,7 +77,7 @@ class CallHistory:
         self.plan = plan
         self.call = call
         self.context = context
-        self.events = CallEvents(plan, call, time)
+        self.events = CallEvents(plan, call, time, is_lookup=bool(outer) and CallContext(*outer or ()).in_lookup)
         self.sent = SentAttempts(plan, call, context.stamps, started)
         self.permit = AttemptPermit(plan, permit)
         self._inner = InnerCalls(plan, inherited, latest_record)
@@ -110,8 +111,7 @@ class CallHistory:
     @property
     def is_lookup(self) -> bool:
         """Return whether this call is made by a reconciler: such calls pay no retry budget."""
-        outer = tuple(self._outer or ())
-        return bool(outer) and CallContext(*outer).in_lookup
+        return self.events.is_lookup
 
     @property
     def proved_not_executed(self) -> bool:
@@ -233,9 +233,10 @@ class CallHistory:
         """Return the failure of the whole call."""
         failure, sent, inner = self.failure, self.sent, self._inner.last
         looked_up = sent.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        final = call_failure(
-            failure, self.call, self.plan, self.outcome, maybe_executed=self.maybe_executed, looked_up=looked_up
-        )
+        end = partial(call_failure, failure, self.call, self.plan, self.outcome, looked_up=looked_up)
+        final = end(maybe_executed=self.maybe_executed)
+        if final.executed == "no" and not sent.record_not_executed(duplicate=failure.duplicate):
+            final = end(maybe_executed=True)
         changes: dict[str, Any] = {"attempts": self._inner.requests}
         if self.events.lookup_error is not None:
             changes["lookup_error"] = self.events.lookup_error

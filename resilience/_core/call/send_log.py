@@ -25,3 +25,13 @@ class SendLog(list[float]):
         super().__init__()
         self.key_missing = self.key_unused = False
         self.fence: Fence | None = None
+
+    def record_not_executed(self, *, duplicate: bool) -> bool:  # noqa: ARG002 - for those who override it
+        """Record that the call ends without effect; return False if it may not report that.
+
+        A log that other processes share returns False where one of them may still send the write.
+
+        Args:
+            duplicate: the API has refused the last attempt because it knows the key already.
+        """
+        return True

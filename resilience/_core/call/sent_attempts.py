@@ -71,6 +71,10 @@ class SentAttempts:
         if is_uncertain or is_likely_refused:
             self._open(max(new_stamps, default=None), now, failure, is_likely_refused=is_likely_refused)
 
+    def record_not_executed(self, *, duplicate: bool) -> bool:
+        """Record that the call ends without effect; return False if it may not report that."""
+        return self.stamps is None or self.stamps.record_not_executed(duplicate=duplicate)
+
     def is_sent_now(self) -> bool:
         """Return whether the attempt under way may have been sent; completes what the call says of its requests."""
         plan, call, stamps = self._plan, self._call, self.stamps

@@ -14,6 +14,7 @@ from .codes import CodeTable
 from .operation_globs import glob_matches
 from .policy import Policy
 from .section import Section
+from .shared_settings import SharedSettings
 from .units import About
 
 __all__ = ["OperationSettings", "PolicySet"]
@@ -64,6 +65,8 @@ class PolicySet:
     """The names of the policies that stand in the file itself."""
     isolated: str | None = None
     """Why the file isolates every policy; None if it does not."""
+    shared: SharedSettings | None = None
+    """What several processes share; None where each is on its own."""
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""

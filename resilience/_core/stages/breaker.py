@@ -1,4 +1,4 @@
-"""Provides the circuit breaker: its state machine, and the changes that are made by hand or by a reload."""
+"""Provides the circuit breaker: what can be read of it, exported and restored, and its reload."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from ..base.fork_safety import is_mine
 from ..policy.sections import BreakerSettings
 from ..policy.units import Calls
-from .breaker_machine import BreakerMachine
 from .breaker_rules import new_window
 from .breaker_snapshot import VERSION, Snapshot, read_snapshot
+from .breaker_switch import SwitchableBreaker
 from .breaker_trials import Permit
 from .pybreaker_state import ListenerAdapter
 
@@ -23,10 +22,11 @@ _DESCRIBED = (
 )  # fmt: skip
 
 
-class Breaker(BreakerMachine):
+class Breaker(SwitchableBreaker):
     """Admits attempts or rejects them; can be switched, exported and described. Safe across threads and tasks.
 
-    What an attempt calls is in `BreakerMachine`, which needs nothing of this class.
+    What an attempt calls is in `BreakerMachine`, and what switches it in `SwitchableBreaker`; both need nothing of this
+    class.
     """
 
     __slots__ = ("_is_switched_off", "_wall_clock", "policy")
@@ -86,18 +86,6 @@ class Breaker(BreakerMachine):
         """Return the settings that it follows."""
         return self._settings
 
-    def open(self) -> None:
-        """Open it for the first open time, as too many failures would."""
-        self._change_by_hand(self._settings.open_for, self._force_open, False)
-
-    def isolate(self) -> None:
-        """Open it until `close` is called."""
-        self._change_by_hand(inf, self._force_open, True)
-
-    def close(self) -> None:
-        """Close it and forget what it counted."""
-        self._change_by_hand(-inf, self._close)
-
     def watch(self, watchers: tuple[ListenerAdapter, ...]) -> None:
         """Report to these listeners of pybreaker's kind from now on, and to no others."""
         self._locked(self._take_watchers, watchers)
@@ -135,7 +123,7 @@ class Breaker(BreakerMachine):
         """
         snapshot = read_snapshot(saved)
         rejects_for = -inf if snapshot.state == "closed" else snapshot.left
-        self._change_by_hand(rejects_for, self._load, snapshot, emit=emit)
+        self._change_at_once(rejects_for, self._load, snapshot, emit=emit)
 
     def describe(self) -> dict[str, Any]:
         """Return its settings and what it has counted, as plain data. Times are seconds."""
@@ -162,12 +150,6 @@ class Breaker(BreakerMachine):
         """Return numbers that change whenever the breaker is used; equal ones mean that it was idle in between."""
         with self._lock:
             return self._closed_generation, self.outcomes.total, self._shadow_permits
-
-    def _force_open(self, now: float, isolated: bool) -> None:
-        self._isolated = isolated
-        if not isolated:
-            self._open_for = self._settings.open_for
-        self._open(now, "hand")
 
     def _load(self, now: float, saved: Snapshot) -> None:
         if saved.state == "closed":
@@ -198,22 +180,3 @@ class Breaker(BreakerMachine):
         self._open_for = min(open_for, self._longest_open)
         self._set_trial_from(min(self._trial_from, now + self._longest_open))
         self._set_generation()
-
-    def _change_by_hand(self, rejects_for: float, change: Callable[..., None], *args: Any, emit: bool = True) -> None:
-        """Make a change and send its event at once: there may be no attempt for a long time that would send it.
-
-        Args:
-            rejects_for: seconds for which nothing is admitted after the change; -inf closes.
-            change: makes the change at an instant.
-            args: what else it takes.
-            emit: whether the event is sent at once.
-        """
-        self._states.load()  # before the lock: an import may run
-        now = self._clock()
-        if is_mine(self._lock):
-            # A signal handler: the change comes later, but what is admitted from now on obeys it.
-            self._closed_generation = self.generation = 0
-            self.rejects_until = -inf if self.shadow else now + rejects_for
-        self._locked(change, now, *args)
-        if emit and self._emit is not None:
-            self.emit(self._emit)

@@ -10,7 +10,7 @@ somebody has isolated by hand stands there too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -100,10 +100,15 @@ class Holds:
     Every change of a dict below is one operation in C, and a hold is put where new operations find it before it is
     given to the known ones. So a signal handler that interrupts a method, and makes a call of its own, loses no hold.
     The lock is reentrant for the same reason.
+
+    Attributes:
+        on_start: called with each hold that this process hears of, so that other processes hear of it too. It must not
+            wait.
     """
 
     def __init__(self) -> None:
         self._lock = new_lock()
+        self.on_start: Callable[[Hold], None] | None = None
         self._holds: dict[Hold, bool] = {}
         self._isolations: dict[Isolation, bool] = {}
         # Weak: the plans keep them alive. Names of operations may be without number, plans are not.
@@ -176,13 +181,34 @@ class Holds:
             same = [other for other in source.holds if other.key == hold.key and other.until > now]
             if any(other.until >= hold.until for other in same):
                 return False
-            if len(self._holds) >= MAX_HOLDS:
-                self.end(other for other in tuple(self._holds) if other.until <= now)
-            self._holds[hold] = True
-            for state in {id(source): source, **{id(state): state for state in self._concerned(hold)}}.values():
-                state.current[hold] = True
+            self._keep(now, hold, source)
             self.end(same)  # replaced by the longer one
-            return not same or (hold.is_long and not any(other.is_long for other in same))
+        if self.on_start is not None:
+            self.on_start(hold)
+        return not same or (hold.is_long and not any(other.is_long for other in same))
+
+    def follow(self, now: float, hold: Hold, tolerance: float = 0.0) -> bool:
+        """Keep a hold that another process has heard of; returns whether it is the first of its key.
+
+        Args:
+            now: the present instant.
+            hold: the hold.
+            tolerance: seconds by which it must be longer than one that is known, because its end is not known exactly.
+        """
+        with self._lock:
+            same = [other for other in tuple(self._holds) if other.key == hold.key and other.until > now]
+            if any(other.until + tolerance >= hold.until for other in same):
+                return False
+            self._keep(now, hold)
+            self.end(same)
+            return not same
+
+    def _keep(self, now: float, hold: Hold, *sources: OperationHold) -> None:
+        if len(self._holds) >= MAX_HOLDS:
+            self.end(other for other in tuple(self._holds) if other.until <= now)
+        self._holds[hold] = True
+        for state in {id(state): state for state in (*sources, *self._concerned(hold))}.values():
+            state.current[hold] = True
 
     def end(self, holds: Iterable[Hold]) -> list[Hold]:
         """Forget holds; returns those that nobody else has ended before."""

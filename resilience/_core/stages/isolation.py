@@ -25,13 +25,20 @@ _FURTHER = frozenset(
 # "cancel" as an adjective or noun says what the orders are, and not what is done with them.
 _NO_VERB = ("cancelable", "canceled", "cancellable", "cancellation", "cancelled")
 
+_BY = {
+    "environment": "by $RESILIENCE_ISOLATED",
+    "fleet": "by hand in another process",
+    "policy": "by its settings",
+}
+
 
 class Isolation(NamedTuple):
     """One order to send nothing. Never changed: a later one replaces it.
 
     Attributes:
         policy: the policy's name; None for all.
-        by: who gave it: `hand`, `policy` (a policy file, or a policy in Python) or `environment`.
+        by: who gave it: `hand`, `policy` (a policy file, or a policy in Python), `environment`, or `fleet` for a
+            hand in another process.
         reason: why, in the words of whoever gave it.
         since: when, Unix seconds.
         cancels: calls that only cancel pass.
@@ -58,7 +65,7 @@ def new_isolation(policy: str | None, by: str, reason: str, since: float, *, can
 def isolation_text(isolation: Isolation) -> str:
     """Return by whom and why, for the error that a rejected call gets."""
     what = "every policy" if isolation.policy is None else f"policy {isolation.policy!r}"
-    by = {"policy": "by its settings", "environment": "by $RESILIENCE_ISOLATED"}.get(isolation.by, "by hand")
+    by = _BY.get(isolation.by, "by hand")
     why = f": {isolation.reason}" if isolation.reason else ""
     return f"{what} is isolated {by}, nothing was sent{why}"
 

@@ -16,6 +16,8 @@ from .secret_values import SECRET_HINT, is_credential, resembles_a_secret, walk_
 
 __all__ = ["fill_variables"]
 
+_MAY_BE_SECRET = ("shared.url",)
+"""Paths of settings whose value may have a password, as long as it comes from the environment. No message shows it."""
 _MAX_SHOWN = 60  # characters of the file's text that a message repeats
 _MIN_HIDDEN = 4  # a shorter value is not a secret, and replacing it would garble ordinary words of a message
 _PART = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
@@ -35,11 +37,13 @@ def fill_variables(root: Node, environ: Mapping[str, str], add: Callable[[Node, 
     hidden: dict[str, str] = {}
     for _, node, path in walk_nodes(root):
         if node.kind == "scalar" and "$" in node.value:
-            _fill(node, environ, hidden, partial(add, node, path))
+            _fill(node, environ, hidden, partial(add, node, path), may_be_secret=path in _MAY_BE_SECRET)
     return {value: mask for value, mask in hidden.items() if len(value) >= _MIN_HIDDEN}
 
 
-def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: Callable[[str], None]) -> None:
+def _fill(
+    node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: Callable[[str], None], *, may_be_secret: bool
+) -> None:
     text: str = node.value
     has_variable = False
 
@@ -56,7 +60,7 @@ def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: C
         if broken:
             report("write a variable as ${NAME} or ${NAME:-default}, and a dollar sign as $$")
             return ""
-        if is_credential(name):
+        if is_credential(name) and not may_be_secret:
             report(f"the variable {name} has the name of a secret; {SECRET_HINT}")
             return ""
         value = environ.get(name, "")
@@ -69,7 +73,7 @@ def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: C
     node.value = _PART.sub(value_of, text)
     if has_variable:
         node.mask, node.quoted = f"the value of {text[:_MAX_SHOWN]}", False
-        if resembles_a_secret(node.value):
+        if resembles_a_secret(node.value) and not may_be_secret:
             report(f"the value of a variable here looks like a secret; {SECRET_HINT}")
     # The reader has checked the text of the file, but not what the environment adds.
     if len(node.value) > MAX_LENGTH:

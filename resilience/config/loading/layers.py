@@ -14,6 +14,7 @@ from ..._core.policy import codes as core
 from ..._core.policy.policy import Policy
 from ..._core.policy.policy_set import OperationSettings, PolicySet
 from ..._core.policy.section import unchecked
+from ..._core.policy.shared_settings import SharedSettings
 from ..._core.policy.value_text import says_why, shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
@@ -28,7 +29,7 @@ from .secret_values import refuse_secrets
 
 __all__ = ["Layer", "read"]
 
-_TOP = ("version", "codes", "policies", "operations", "isolated")
+_TOP = ("version", "codes", "policies", "operations", "isolated", "shared")
 _MAX_TABLES, _MAX_OPERATIONS = 20, 1_000
 
 
@@ -68,18 +69,18 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     mistakes.hidden = fill_variables(root, os.environ, mistakes.add)
     top = mistakes.fields(root, "", _TOP)
     _check_version(top.get("version"), mistakes)
-    shared = codes(top["codes"], "codes", mistakes) if "codes" in top else None
+    listed = codes(top["codes"], "codes", mistakes) if "codes" in top else None
     # Old keys are rewritten before policies inherit, so that they override the new keys of a parent.
     named, old_keys = rewrite_old_keys(top["policies"], mistakes) if "policies" in top else (None, [])
     nodes = inherited_policies(named, below.nodes, mistakes)
-    own = _policies(nodes, shared, below, mistakes)
+    own = _policies(nodes, listed, below, mistakes)
     operations = _operations(top.get("operations"), {*below.policy_set.policies, *nodes}, mistakes)
-    registries = [*(shared or ()), *(name for settings in own.values() for name in settings.codes)]
+    registries = [*(listed or ()), *(name for settings in own.values() for name in settings.codes)]
     tables = _tables(registries, top.get("codes", root), mistakes)
-    isolated = _isolated(top.get("isolated"), mistakes)
+    isolated, shared = _isolated(top.get("isolated"), mistakes), _shared(top.get("shared"), mistakes)
     mistakes.end()
     policy_set = PolicySet(
-        {**below.policy_set.policies, **own}, operations, file, tables, shared or (), tuple(own), isolated
+        {**below.policy_set.policies, **own}, operations, file, tables, listed or (), tuple(own), isolated, shared
     )
     entries = top["operations"].value if operations else ()
     return Layer({**below.nodes, **nodes}, policy_set, tuple(entries), mistakes.hidden, tuple(old_keys))
@@ -109,11 +110,22 @@ def _isolated(node: Node | None, mistakes: Mistakes) -> str | None:
     return str(node.plain)
 
 
+def _shared(node: Node | None, mistakes: Mistakes) -> SharedSettings | None:
+    """Return what several processes share, or None."""
+    if node is None or (node.kind == "scalar" and node.plain in OFF):
+        return None
+    before = mistakes.count
+    values = read_section(SharedSettings, node, "shared", mistakes)
+    if "url" not in values and mistakes.count == before:
+        mistakes.add(node, "shared", "needs url: the store, such as ${RESILIENCE_SHARED_URL}")
+    return unchecked(SharedSettings, values) if mistakes.count == before else None
+
+
 def _policies(
-    nodes: Mapping[str, Node], shared: tuple[str, ...] | None, below: Layer, mistakes: Mistakes
+    nodes: Mapping[str, Node], listed: tuple[str, ...] | None, below: Layer, mistakes: Mistakes
 ) -> dict[str, Policy]:
     """Read the policies of a file; one with a mistake is left out."""
-    read_ones = ((name, policy(name, node, _codes_for(node, shared, below), mistakes)) for name, node in nodes.items())
+    read_ones = ((name, policy(name, node, _codes_for(node, listed, below), mistakes)) for name, node in nodes.items())
     return {name: settings for name, settings in read_ones if settings is not None}
 
 
@@ -132,10 +144,10 @@ def _tables(registries: Iterable[str], node: Node, mistakes: Mistakes) -> dict[s
     return tables
 
 
-def _codes_for(node: Node, shared: tuple[str, ...] | None, below: Layer) -> tuple[str, ...] | None:
+def _codes_for(node: Node, listed: tuple[str, ...] | None, below: Layer) -> tuple[str, ...] | None:
     """Return the registries of a policy that lists none: those of the file, else those of the policy it extends."""
-    if shared is not None:
-        return shared
+    if listed is not None:
+        return listed
     parent = parent_of(node)
     inherited = below.policy_set.policies.get(str(parent.value)) if parent is not None else None
     return inherited.codes if inherited is not None else None

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from ..._core.policy.codes import CodeTable
 from ..._core.policy.policy_set import PolicySet
+from ..._core.policy.section import changed
 from ..._core.policy.sections import NO_VALUE
+from ..._core.policy.shared_settings import SharedSettings, without_credentials
 
 __all__ = ["Change", "changes"]
 
@@ -39,6 +41,7 @@ def changes(before: PolicySet, after: PolicySet) -> tuple[Change, ...]:
         *_order(before, after),
         *_differing("codes", list(before.codes), list(after.codes)),
         *_differing("isolated", before.isolated, after.isolated),
+        *_shared(before.shared, after.shared),
         *_tables(before.tables, after.tables),
     )
 
@@ -76,6 +79,15 @@ def _tables(before: Mapping[str, CodeTable], after: Mapping[str, CodeTable]) -> 
                     yield Change(f"{path}.{part}", "one", "another")
         else:
             yield from _keyed("", {path: 0} if path in before else {}, {path: 0} if path in after else {})
+
+
+def _shared(before: SharedSettings | None, after: SharedSettings | None) -> Iterator[Change]:
+    """Yield the changes in what is shared; the credentials of a URL are not shown."""
+    if before is not None and after is not None and before.url != after.url:
+        was, now = without_credentials(before.url), without_credentials(after.url)
+        yield Change("shared.url", was, now) if was != now else Change("shared.url", "credentials", "other credentials")
+        before = changed(before, url=after.url)
+    yield from _differing("shared", before, after)
 
 
 def _differing(path: str, before: Any, after: Any) -> Iterator[Change]:

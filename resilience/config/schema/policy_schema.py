@@ -11,6 +11,7 @@ import json
 from ..._core.policy.policy import Policy
 from ..._core.policy.policy_set import OperationSettings
 from ..._core.policy.section import hints
+from ..._core.policy.shared_settings import SharedSettings
 from ..codes.code_tables import shipped_names
 from ..validation.annotations import meaning_of
 from .section_schema import OFF_SCHEMA, TEXT_TYPES, Schema, SectionSchemas, describe
@@ -31,6 +32,7 @@ def policy_schema() -> Schema:
     schemas = SectionSchemas()
     schemas.define(Policy, skip=("name", "codes", "stages"))
     schemas.define(OperationSettings)
+    schemas.define(SharedSettings)
     schemas.defs["Policy"]["properties"] = _keys_of_files() | schemas.defs["Policy"]["properties"]
     policy = {"anyOf": [{"$ref": "#/$defs/Policy"}, {"type": "null"}]}
     return {
@@ -61,6 +63,12 @@ def policy_schema() -> Schema:
                 "type": ["string", "null"],
                 "default": None,
                 "examples": ["maintenance"],
+            },
+            "shared": {
+                "description": "What several processes of one account share; off, each is on its own.",
+                "anyOf": [{"$ref": "#/$defs/Shared"}, OFF_SCHEMA],
+                "default": None,
+                "examples": [{"url": "${RESILIENCE_SHARED_URL}", "processes": 8}],
             },
         },
         "$defs": dict(sorted(schemas.defs.items())),

@@ -20,7 +20,7 @@ def key_tables(schema: Mapping[str, Any]) -> str:
         _add_titles(schema, below, key, titles)
     parts = [("The file", schema), ("A policy", schema["$defs"]["Policy"])]
     parts += [(_listed(paths), schema["$defs"][name]) for name, paths in titles.items()]
-    parts += [("operations, each entry", schema["$defs"]["Operation"])]
+    parts += [("operations, each entry", schema["$defs"]["Operation"]), ("shared", schema["$defs"]["Shared"])]
     return "\n\n".join(_table(title, part) for title, part in parts) + "\n"
 
 

@@ -16,7 +16,7 @@ from .engine import engine_class
 from .engine_state import EngineState, ErrorClasses
 from .exchange_support import ExchangeSupport, PreparedRequest
 from .requests_sent import is_set_up_under_way
-from .support_loading import load_support, support_from
+from .support_loading import load_support, methods_of, support_from
 from .venue_lookup import message_name
 
 __all__ = ["Engines"]
@@ -29,7 +29,8 @@ class Engines:
         self.original = exchange
         module = load_support(exchange.id)
         self.asynchronous = inspect.iscoroutinefunction(type(exchange).fetch)
-        sending = engine_class(type(exchange), module, asynchronous=self.asynchronous)
+        methods = methods_of(module, exchange.id)
+        sending = engine_class(type(exchange), methods, asynchronous=self.asynchronous)
         dry = _dry_class(sending, asynchronous=self.asynchronous)
         # The module gets `self` before it has an engine: it stores it, and uses the engine in its methods.
         self.support: ExchangeSupport | None = support_from(module, exchange.id, self)

@@ -18,19 +18,25 @@ from .exchange_facts import as_stamp_error
 from .guarded_session import session_property
 from .nonce_clock import clock_methods, correct_time
 from .requests_sent import REQUEST, set_attribute
-from .set_up_methods import set_up_methods
+from .set_up_methods import as_set_up, set_up_methods
 from .throttling import spare_time
 
 __all__ = ["engine_class"]
 
 MIN_TIMEOUT = 1.0  # milliseconds; 0 is an error to requests, and no limit at all to aiohttp
 CCXT_TIMEOUT = 10_000  # milliseconds; its default, for an exchange whose timeout is None or 0
-_CLASSES: dict[type, type] = {}
+_CLASSES: dict[tuple[type, Any], type] = {}
 
 
-def engine_class(original: type, support_module: Any, *, asynchronous: bool) -> type:
-    """Return the class of engines for exchanges of this class; it is made once."""
-    engine = _CLASSES.get(original)
+def engine_class(original: type, methods: Callable[[type, bool], dict[str, Any]] | None, *, asynchronous: bool) -> type:
+    """Return the class of engines for exchanges of this class; it is made once.
+
+    Args:
+        original: the class.
+        methods: returns methods that replace those of the exchange's engines, or None.
+        asynchronous: whether it is one of `ccxt.async_support`.
+    """
+    engine = _CLASSES.get((original, methods))
     if engine is None:
         namespace: dict[str, Any] = {
             name: getattr(original, name) for name in ("__doc__", "__module__", "__qualname__")
@@ -41,10 +47,9 @@ def engine_class(original: type, support_module: Any, *, asynchronous: bool) -> 
         namespace |= clock_methods(original)
         namespace |= set_up_methods(original, asynchronous=asynchronous)
         namespace |= _common_methods(original) | (async_methods(original) if asynchronous else sync_methods(original))
-        methods = getattr(support_module, "methods", None)
         if methods is not None:
-            namespace |= methods(original, asynchronous)
-        engine = _CLASSES[original] = type(original.__name__, (original,), namespace)
+            namespace |= as_set_up(methods(original, asynchronous))
+        engine = _CLASSES[original, methods] = type(original.__name__, (original,), namespace)
     return engine
 
 

@@ -52,7 +52,7 @@ _LISTS = re.compile(r"(?:get|list|query)(?:_.*)?|(?:.*_)?(?:history|preview|reco
 # twice, and no order depends on how often it was done.
 _SET_UP = re.compile(
     r"(?:fetch|load)_\w+|authenticate(?:_\w+)?|approve_builder_\w+|check_if_standard_tier|estimate_tx_fee"
-    r"|find_account_id|get_account_id|get_withdraw_nonce|handle_(?:account_index|builder_fee_approval|token)"
+    r"|find_account_id|get_account_id|get_withdraw_nonce|handle_(?:account_index|builder_fee_approval|token|uta_and_params)"
     r"|initialize_client|is_(?:unified|uta)_enabled|prepare_paradex_domain|query_contracts|retrieve_account"
     r"|set_ref|sign_in"
 )

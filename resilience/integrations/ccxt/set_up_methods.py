@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -17,7 +17,7 @@ from .method_names import is_set_up, signs_in
 from .requests_sent import ATTEMPT, count_as_reads
 from .throttling import spare_time
 
-__all__ = ["set_up_methods"]
+__all__ = ["as_set_up", "set_up_methods"]
 
 
 def set_up_methods(original: type, *, asynchronous: bool) -> dict[str, Callable[..., Any]]:
@@ -30,7 +30,12 @@ def set_up_methods(original: type, *, asynchronous: bool) -> dict[str, Callable[
     }
     # Not where a subclass has put another function in its place, whatever that one's own name is.
     methods = {name: method for name, method in methods.items() if getattr(original, name) is method}
-    return {name: _as_set_up(method) for name, method in methods.items() if _fits(method, asynchronous)}
+    return as_set_up({name: method for name, method in methods.items() if _fits(method, asynchronous)})
+
+
+def as_set_up(methods: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Return methods of an engine, with those among them that prepare a write counting as reads."""
+    return {name: _as_set_up(method) if is_set_up(name) else method for name, method in methods.items()}
 
 
 def _fits(method: Callable[..., Any], asynchronous: bool) -> bool:

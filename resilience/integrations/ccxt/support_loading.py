@@ -1,14 +1,14 @@
 """Finds what is known of a single exchange: a module for it, or the data of its venue.
 
-The integration knows ccxt and no exchange. Most exchanges are data: a file of `resilience/venues/`, which
-`venue_support.py` binds. Modules for single exchanges are in the layer above, and are imported by name when such an
-exchange is wrapped. Other packages offer either through the entry-point group `resilience.venues`: the exchange's id →
-the data of a venue, or a module with `exchange_support(exchange)`, which returns an `ExchangeSupport`, and where needed
-`methods(original, asynchronous)`, which returns methods that replace those of the engine.
+The integration knows ccxt and no exchange. Exchanges are data: a file of `resilience/venues/`, which `venue_support.py`
+binds. Other packages offer through the entry-point group `resilience.venues`: the exchange's id → the data of a venue,
+or a module with `exchange_support(exchange)`, which returns an `ExchangeSupport`. Such a module, and the hook of a
+venue, may have `methods(original, asynchronous)`, which returns methods that replace those of the engine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,10 +17,8 @@ from ...venues.shipped_venues import GROUP, find_venue, is_data
 from .exchange_support import ExchangeSupport, WrappedExchange
 from .venue_support import VenueSupport
 
-__all__ = ["load_support", "support_from"]
+__all__ = ["load_support", "methods_of", "support_from"]
 
-# By name, because these modules are in a layer above and import this one.
-_BUILT_IN = {"bitget": "resilience.bitget.ccxt_venue"}
 _METHODS = tuple(name for name in vars(ExchangeSupport) if not name.startswith("_"))
 
 
@@ -31,9 +29,6 @@ def load_support(exchange_id: str) -> Any:
         ImportError: the module of an entry point cannot be imported.
         TypeError: it has no `exchange_support`.
     """
-    name = _BUILT_IN.get(exchange_id)
-    if name is not None:
-        return import_module(name)
     point = installed(GROUP).get(exchange_id)
     if point is None:
         return None
@@ -43,6 +38,20 @@ def load_support(exchange_id: str) -> Any:
     if not callable(getattr(module, "exchange_support", None)):
         raise TypeError(_not_support(point, module))
     return module
+
+
+def methods_of(module: Any, exchange_id: str) -> Callable[[type, bool], dict[str, Any]] | None:
+    """Return the function that gives the methods of an exchange's engines, or None.
+
+    Args:
+        module: the support module of the exchange; None where its venue is data, whose hook may have the function.
+        exchange_id: ccxt's id of the exchange.
+    """
+    if module is None:
+        venue = find_venue(exchange_id)
+        module = import_module(venue.hook) if venue is not None and venue.hook else None
+    methods: Callable[[type, bool], dict[str, Any]] | None = getattr(module, "methods", None)
+    return methods
 
 
 def support_from(module: Any, exchange_id: str, wrapped: WrappedExchange) -> ExchangeSupport | None:
@@ -57,7 +66,7 @@ def support_from(module: Any, exchange_id: str, wrapped: WrappedExchange) -> Exc
     support = module.exchange_support(wrapped)
     if isinstance(support, type) or any(not hasattr(support, name) for name in _METHODS):
         kind = f"the class {support.__name__}" if isinstance(support, type) else f"a {type(support).__name__}"
-        origin = module.__name__ if exchange_id in _BUILT_IN else describe_entry_point(installed(GROUP)[exchange_id])
+        origin = describe_entry_point(installed(GROUP)[exchange_id])
         raise TypeError(
             f"{origin}: exchange_support(exchange) returned {kind}, not an object derived from ExchangeSupport"
         )

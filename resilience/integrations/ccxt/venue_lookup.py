@@ -47,7 +47,7 @@ def venue_reconciler(exchange: WrappedExchange, support: Any, wrapped: Any) -> C
         params = message_params(request.params) if request.method == "WS" else request.params
         items = [] if write is None else batch_items(write, params)
         market = _market(exchange.engine, call) if request.method == "WS" and items else None
-        if write is None or len(items) != 1:
+        if write is None or len(items) != 1 or not venue.orders[write.order].queries:
             if call.key is None:
                 raise InconclusiveLookupError(f"{request.path} cannot be looked up")
             return _UNKNOWN_OUTCOME
@@ -119,7 +119,9 @@ def _as_ccxt(engine: Any, venue: Venue, call: Any, answer: Found | NotFound) -> 
 def _market(engine: Any, call: Any) -> Any:
     """Return the market of a call, which knows its symbol whatever the row says; None where it names none."""
     method = getattr(engine, call.operation)
-    symbol = inspect.signature(method).bind_partial(*call.args, **call.kwargs).arguments.get("symbol")
+    arguments = inspect.signature(method).bind_partial(*call.args, **call.kwargs).arguments
+    order = arguments.get("order")  # of a method such as `cancel_unified_order`
+    symbol = arguments.get("symbol") or (order.get("symbol") if isinstance(order, Mapping) else None)
     return engine.market(symbol) if symbol else None
 
 

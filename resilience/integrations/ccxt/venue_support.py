@@ -72,7 +72,8 @@ class VenueSupport(ExchangeSupport):
 
     def _keys_of(self, method: MethodInfo) -> dict[str, Any] | None:
         """Return key and idempotency of a method that can be looked up, else None."""
-        unified = f"params.{'|'.join(self.venue.key.parameters)}"
+        key = self.venue.key
+        unified = f"params.{'|'.join(key.parameters)}"
         twin = method.operation.removesuffix("_ws")
         known = self._by_name.get(method.operation.replace("_", "").lower())
         if known is not None:
@@ -82,7 +83,8 @@ class VenueSupport(ExchangeSupport):
         if method.key is not None:
             return {"key": unified}
         if _EDITS.fullmatch(twin):
-            return {"key": unified} if self.venue.amends_by_key else {"idempotent": True}
+            replacing = f"params.{'|'.join(key.replacing or key.parameters)}"
+            return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
         return {} if _CANCELS.fullmatch(twin) else None
 
     def _longest_fence(self) -> Fence:
@@ -117,11 +119,15 @@ class VenueSupport(ExchangeSupport):
         return self._with_window(write, self._without_stray_key(write, params, call.key), call.window)
 
     def _with_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
-        """Return the parameters with the key by the name that it has in conditional orders, which ccxt may not know."""
-        known = key is None or write.action != "place" or write.items or write.key in self.venue.key.parameters
-        if known or not isinstance(params, Mapping) or params.get(write.key) is not None:
+        """Return the parameters with the key by its own name, where ccxt does not know it or passes another one on."""
+        own = self.venue.key
+        if key is None or write.items or not isinstance(params, Mapping) or params.get(write.key) is not None:
             return params
-        return {**params, write.key: key}
+        if write.action == "replace":
+            passed_on = [name for name in own.replacing if params.get(name) == key]
+            rest = {name: value for name, value in params.items() if name not in passed_on}
+            return {**rest, write.key: key} if passed_on else params
+        return {**params, write.key: key} if write.action == "place" and write.key not in own.parameters else params
 
     def _check_key(self, write: WriteSettings, params: Any, key: str | None) -> None:
         if key is None or write.action not in ("place", "replace"):
@@ -136,14 +142,15 @@ class VenueSupport(ExchangeSupport):
 
     def _without_stray_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
         """Return the parameters without a key that was made for a new order, where an order is changed in place."""
-        stray = key is not None and write.action == "amend" and isinstance(params, Mapping)
-        if not stray or not params.get(write.id) or params.get(write.key) != key:
+        if key is None or write.action != "amend" or not isinstance(params, Mapping):
             return params
-        return {name: value for name, value in params.items() if name != write.key}
+        # The id of an order that is changed by it stays; one that was made for a new order names none that is there.
+        names = {*self.venue.key.replacing, *((write.key,) if params.get(write.id) else ())}
+        return {name: value for name, value in params.items() if name not in names or value != key}
 
     def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
         expiry = self.venue.expiry
-        milliseconds = int((expiry.send if wanted is None else wanted) * 1000)
+        milliseconds = int(min(expiry.send if wanted is None else wanted, expiry.most) * 1000)
         if not write.expires or milliseconds <= 0:
             return params
         if expiry.carrier == "option" and wanted is not None:
@@ -171,7 +178,7 @@ class VenueSupport(ExchangeSupport):
         stamp, headers = self.stamp_of(signed), dict(signed.get("headers") or {})
         if stamp is None or any(str(name).casefold() == expiry.name.casefold() for name in headers):
             return signed
-        window = expiry.send if call.window is None else call.window
+        window = expiry.send if call.window is None else min(call.window, expiry.most)
         return {**signed, "headers": {**headers, expiry.name: expiry_header(expiry, stamp, window)}}
 
     def finish_message(self, request: Any, message: Any) -> float | None:
@@ -182,7 +189,7 @@ class VenueSupport(ExchangeSupport):
         self._drop_stray_key(write, message, call.key)
         stamp = self._message_parts(message).stamp
         if stamp is not None and expiry.carrier == "header" and write.expires:
-            window = expiry.send if call.window is None else call.window
+            window = expiry.send if call.window is None else min(call.window, expiry.most)
             message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
         return stamp
 
@@ -221,7 +228,10 @@ class VenueSupport(ExchangeSupport):
     def has_key(self, request: Any) -> bool:
         """Return whether a request is one that the key of the call belongs into."""
         write = self.write_of(request)
-        return write is None or write.action in ("place", "replace")
+        if write is None or write.action in ("place", "replace"):
+            return True
+        # What cannot be looked up does not wait for lookups: it counts as a write whose key is missing.
+        return not self.venue.orders[write.order].queries
 
     def _now(self) -> float:
         return self._clock.now() if self._measured else self._exchange.engine.milliseconds() / 1000

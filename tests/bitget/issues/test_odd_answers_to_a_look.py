@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, Found
-from resilience.bitget.lookup_runner import LookupRequest, run_lookup
-from resilience.bitget.lookups import mix_order, spot_order
+from resilience._core.call.lookup_answer import NotFound
+from resilience._drivers.routine_runner import run_routine
+from resilience.bitget.lookups import look_up_order
 
-WRITE = LookupRequest({"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}, "mine", time.time())
+WRITE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}
+SPOT, MIX = "privateSpotPostV2SpotTradePlaceOrder", "privateMixPostV2MixOrderPlaceOrder"
 NOW = 1_700_000_000_000
 
 
-@pytest.mark.parametrize("lookup", [spot_order, mix_order])
+def look_up(endpoint: str, data: Any) -> Any:
+    """Return the result of a lookup that gets this answer."""
+    call = SimpleNamespace(key="mine", sent_at=NOW / 1000)
+    envelope = {"code": "00000", "requestTime": NOW, "data": data}
+    return run_routine(look_up_order(endpoint, WRITE, call, lambda _path, _params: envelope))
+
+
+@pytest.mark.parametrize("endpoint", [SPOT, MIX])
 @pytest.mark.parametrize("data", [[{"clientOid": "mine"}], [{"orderId": None, "clientOid": "mine"}], ["x"], [None], {}])
-def test_a_row_that_is_no_order_is_not_taken_for_not_found(lookup: Any, data: Any) -> None:
+def test_a_row_that_is_no_order_is_not_taken_for_not_found(endpoint: str, data: Any) -> None:
     """Such a response settles nothing, and the lookup is repeated."""
-    with pytest.raises(Exception, match="the response to the lookup"):
-        run_lookup(lookup(WRITE), lambda _path, _params: {"code": "00000", "requestTime": NOW, "data": data})
+    with pytest.raises(Exception, match="the answer to the lookup"):
+        look_up(endpoint, data)
 
 
 def test_an_empty_list_and_an_order_are_answers() -> None:
     """Bitget returns an empty list for an unknown order and a row for a known one."""
-    row = {"orderId": "1", "clientOid": "mine", "symbol": "BTCUSDT", "side": "buy"}
-
-    def answer(data: Any) -> Any:
-        envelope = {"code": "00000", "requestTime": NOW, "data": data}
-        return run_lookup(spot_order(WRITE), lambda _path, _params: envelope)
-
-    results = [answer([]), answer([row])]
-    assert results == [NOT_FOUND(server_time=NOW / 1000), Found(row, server_time=NOW / 1000)]
+    row = {"orderId": "1", "clientOid": "mine", "symbol": "BTCUSDT", "side": "buy", "status": "live"}
+    none, found = look_up(SPOT, []), look_up(SPOT, [row])
+    assert (type(none), none.server_time) == (NotFound, NOW / 1000)
+    assert (found.value, found.matches) == ({"orderId": "1", "clientOid": "mine", "status": "live"}, True)

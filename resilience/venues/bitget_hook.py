@@ -1,25 +1,31 @@
-"""Determines whether ccxt talks to a classic or a unified account, and never guesses it from a failed query."""
+"""Says what the data of Bitget cannot: the names of categories, and whether ccxt talks to a unified account.
+
+ccxt queries the account type once and takes any error for "classic": after a dropped connection it would treat a
+unified account as a classic one for ever. Here only Bitget's own rejection counts as an answer, and any other error
+is raised.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.base.routine import Invocation, Routine
 from .._core.classify.evidence import gather_evidence
-from .._core.policy.codes import Category, Rule
+from .._core.policy.codes import Category
 from .._drivers.routine_runner import routine_function
 from ..config.codes.code_tables import CodeRegistry
 
-__all__ = ["bitget_rule", "methods", "needs_account_type"]
+__all__ = ["methods", "placeholders"]
+
+
+def placeholders(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the category as lists of orders take it: sockets have it in lower case, the lists in upper case."""
+    return {"category": str(params["category"]).upper()} if params.get("category") else {}
 
 
 def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
     """Return methods that override those of ccxt's class.
-
-    ccxt queries the account type once and takes any error for "classic": after a dropped connection it would treat a
-    unified account as a classic one for ever. Here only Bitget's own rejection counts as an answer, and any other error
-    is raised.
 
     Args:
         original: the ccxt class.
@@ -30,7 +36,7 @@ def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
         return {}
 
     def handle_uta_and_params(self: Any, params: Any, method: Any, default: Any = False) -> Routine[Any]:
-        if needs_account_type(self, params, method):
+        if _needs_account_type(self, params, method):
             try:
                 yield Invocation(self.privateUtaGetV3AccountSettings)
             except Exception as error:
@@ -40,9 +46,9 @@ def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
     return {"handle_uta_and_params": routine_function(handle_uta_and_params, asynchronous=asynchronous)}
 
 
-def needs_account_type(engine: Any, params: Any = None, method: Any = None) -> bool:
+def _needs_account_type(engine: Any, params: Any, method: Any) -> bool:
     """Return True if the account type is not known and must be queried."""
-    if not hasattr(engine, "handle_uta_and_params") or not engine.check_required_credentials(False):
+    if not engine.check_required_credentials(False):
         return False
     return engine.handle_option_and_params(params or {}, method, "uta")[0] is None
 
@@ -52,12 +58,8 @@ def _set_account_type(engine: Any, error: Exception) -> None:
     # A rejected stamp and a retryable code say nothing about the account, so they are raised again like a lost
     # connection: taking them for "classic" would send later orders to endpoints that a unified account rejects.
     evidence = gather_evidence(error, ("code",))
-    rule = None if evidence.body is None else bitget_rule(evidence.code)
+    code = None if evidence.body is None else evidence.code
+    rule = None if code is None else CodeRegistry.builtin("bitget").rule(code)
     if rule is None or rule.category is Category.RETRYABLE or rule.hint == "resync_clock":
         raise error
     engine.options["uta"] = False
-
-
-def bitget_rule(code: str | None) -> Rule | None:
-    """Return the row of a Bitget code, or None."""
-    return None if code is None else CodeRegistry.builtin("bitget").rule(code)

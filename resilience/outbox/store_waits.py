@@ -1,4 +1,4 @@
-"""Waits for an outbox file that another program has locked: in a thread, or in an event loop without blocking it."""
+"""Waits for an outbox that is busy, such as a file that is locked: in a thread, or without blocking an event loop."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .._core.call.context import current_call
 from .._core.call.sleep_watch import DeadlineWatch
 from .._drivers.routine_runner import run_routine, run_routine_async
 from .._drivers.system_clock import SystemClock, running_trio
-from .outbox_file import OutboxLockedError
+from .outbox_store import OutboxBusyError
 
-__all__ = ["LONGEST_WAIT", "AttemptLimit", "TooLateError", "apoll", "poll", "poll_now"]
+__all__ = ["LONGEST_WAIT", "AttemptLimit", "TooLateError", "apoll", "in_event_loop", "poll", "poll_now"]
 
 T = TypeVar("T")
 LONGEST_WAIT = 10.0  # seconds; where no deadline bounds the wait. A backup tool may hold the file for a while.
@@ -23,7 +23,7 @@ _INTERVAL = 0.02  # seconds between two tries
 
 
 def poll(step: Callable[[], T], clock: Clock, until: float) -> T:
-    """Return what `step` returns, repeated while the file is locked, up to the instant `until` of the clock."""
+    """Return what `step` returns, repeated while the outbox is busy, up to the instant `until` of the clock."""
     return run_routine(_polling(step, clock, until, clock.sleep))
 
 
@@ -36,7 +36,7 @@ def _polling(step: Callable[[], T], clock: Clock, until: float, sleep: Callable[
     while True:
         try:
             return step()
-        except OutboxLockedError:
+        except OutboxBusyError:
             if clock.monotonic() + _INTERVAL > until:
                 raise
         yield Invocation(sleep, (_INTERVAL,))
@@ -45,15 +45,15 @@ def _polling(step: Callable[[], T], clock: Clock, until: float, sleep: Callable[
 def poll_now(step: Callable[[], T]) -> T:
     """Do as `poll` outside any call: up to `LONGEST_WAIT`, and not at all in an event loop, which it would block."""
     clock = SystemClock()
-    return poll(step, clock, clock.monotonic() + (0.0 if _in_event_loop() else LONGEST_WAIT))
+    return poll(step, clock, clock.monotonic() + (0.0 if in_event_loop() else LONGEST_WAIT))
 
 
 class TooLateError(OSError):
-    """The time of an attempt was over when its wait for the file ended."""
+    """The time of an attempt was over when its wait for the outbox ended."""
 
 
 class AttemptLimit:
-    """The time that the attempt under way may spend on the file. Made before the wait, used by one thread or task.
+    """The time that the attempt under way may spend on the outbox. Made before the wait, used by one thread or task.
 
     Attributes:
         until: the instant up to which it may wait.
@@ -75,7 +75,8 @@ class AttemptLimit:
             raise TooLateError("the time of the attempt was over when the outbox was written")
 
 
-def _in_event_loop() -> bool:
+def in_event_loop() -> bool:
+    """Return whether an event loop runs in this thread, which a wait would block."""
     # Absent while another thread is still importing asyncio, in whose loop nothing can run yet.
     running_loop: Any = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
     return running_trio() is not None or (running_loop is not None and running_loop() is not None)

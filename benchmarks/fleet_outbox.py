@@ -1,0 +1,252 @@
+"""Kills and stops bots that share one outbox in PostgreSQL, and compares what they did with the exchange's ledger.
+
+    python -m benchmarks.fleet_outbox [--orders 2000] [--bots 4] [--drill NAME ...] [--seed 7] [--naive]
+
+A loopback exchange under ordinary faults (window 1 s) and a PostgreSQL server run in processes of their own. The bots
+place orders in four threads each, and adopt the writes of the others. Now and then one is killed with SIGKILL and
+started again, or stopped with SIGSTOP for longer than its lease; and a bot stops itself between the stamp and the send
+of an order. The drills:
+
+    clocks-real   as it is
+    clocks-still  the monotonic clock of a bot stands still while it is stopped
+    clocks-both   both of its clocks do, so that the exchange says that its stamp has expired
+    server        PostgreSQL is killed and started again in the middle
+
+With `--naive` an owner does not ask whether a row is still its own, or sends what it cannot record: what the drill must
+be able to notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.request import Request, urlopen
+
+from .postgres_server import PostgresServer
+
+WINDOW, LEASE = 1.0, 1.0
+DRILLS = {
+    "clocks-real": ("real", "epoch"),
+    "clocks-still": ("still", "epoch"),
+    "clocks-both": ("both", "epoch"),
+    "server": ("real", "record"),
+}
+"""Name → the clock of the bots, and the naive way that the drill must notice."""
+COLUMNS = (
+    "orders", "kills", "stops", "server_kills", "adopted", "duplicates", "lost", "misreported", "open", "unrecorded",
+    "slowest", "seconds",
+)  # fmt: skip
+
+
+@dataclass
+class _Slot:
+    """One bot: the process that runs as it now, and what is known of it."""
+
+    job: dict[str, Any]
+    process: subprocess.Popen[str]
+    placed: threading.Event = field(default_factory=threading.Event)
+    reader: threading.Thread | None = None
+
+
+class Fleet:
+    """Some bots with one outbox. Used by one thread.
+
+    Attributes:
+        counts: how often bots and the server were killed or stopped.
+    """
+
+    def __init__(self, jobs: list[dict[str, Any]], seed: int) -> None:
+        self.counts: Counter[str] = Counter(kills=0, stops=0, server_kills=0)
+        self._dice = random.Random(seed)
+        self._ended: dict[int, float] = {}  # pid → when it was killed or stopped, Unix seconds
+        self._adopted: dict[str, float] = {}  # key → when its last owner ended
+        self.adoptions = 0
+        self._slots = [self._start(job) for job in jobs]
+
+    def _start(self, job: dict[str, Any]) -> _Slot:
+        command = [sys.executable, "-m", "benchmarks.fleet_outbox_bot", json.dumps(job)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        slot = _Slot(job, process)
+        slot.reader = threading.Thread(target=self._read, args=(slot, process), daemon=True)
+        slot.reader.start()
+        return slot
+
+    def _read(self, slot: _Slot, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            word, *rest = line.split()
+            if word == "placed":
+                slot.placed.set()
+            elif word == "stopping":
+                self.counts["stops"] += 1
+                self._ended[process.pid] = time.time()
+                threading.Timer(self._pause(), self._go_on, [process]).start()
+            elif word == "adopted" and len(rest) == 2:
+                self.adoptions += 1
+                self._adopted[rest[0]] = self._ended.get(int(rest[1]), 0.0)
+
+    def _pause(self) -> float:
+        """Return seconds that are longer than a lease and a fence."""
+        return self._dice.uniform(0.7, 1.3) * (2 * LEASE + 2 * WINDOW)
+
+    @staticmethod
+    def _go_on(process: subprocess.Popen[str]) -> None:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+
+    def disturb(self) -> None:
+        """Kill a bot and start it again, or stop it for longer than its lease."""
+        number = self._dice.randrange(len(self._slots))
+        slot = self._slots[number]
+        if slot.process.poll() is not None:
+            raise RuntimeError("a bot has ended by itself")
+        self._ended[slot.process.pid] = time.time()
+        if self._dice.random() < 0.5:
+            slot.process.kill()
+            slot.process.wait()
+            self.counts["kills"] += 1
+            self._slots[number] = self._start(slot.job)
+        else:
+            slot.process.send_signal(signal.SIGSTOP)
+            time.sleep(self._pause())
+            self._go_on(slot.process)
+            self.counts["stops"] += 1
+
+    @property
+    def has_placed_all(self) -> bool:
+        """Whether every bot has placed every order."""
+        return all(slot.placed.is_set() for slot in self._slots)
+
+    def finish(self) -> None:
+        """Let the bots end, and wait for them."""
+        for slot in self._slots:
+            assert slot.process.stdin is not None
+            slot.process.stdin.write("\n")
+            slot.process.stdin.flush()
+        for slot in self._slots:
+            slot.process.wait(60)
+
+    def kill(self) -> None:
+        """Kill every bot."""
+        for slot in self._slots:
+            slot.process.kill()
+            slot.process.wait()
+            assert slot.process.stdin is not None
+            slot.process.stdin.close()
+
+    def slowest(self, settled: dict[str, float]) -> float:
+        """Return the most seconds from the end of an owner to the end of a write that was adopted from it."""
+        return max(
+            (settled[key] - ended for key, ended in self._adopted.items() if ended and key in settled), default=0
+        )
+
+
+def start_exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start the exchange and return its process, and its address and keys."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", f"{WINDOW:g}s", "--limits", "off"]
+    process = subprocess.Popen(
+        [*command, "--seed", str(seed), "--faults", "ordinary"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    return process, json.loads(process.stdout.readline())
+
+
+def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, limit: float = 3600.0) -> dict[str, Any]:
+    """Run one drill and return its counts.
+
+    Args:
+        drill: one of `DRILLS`.
+        orders: how many orders all bots place together.
+        bots: how many there are.
+        seed: of the faults, the kills and the stops.
+        naive: whether the bots do it the naive way.
+        limit: seconds after which the drill fails.
+    """
+    clock, naive_way = DRILLS[drill]
+    server = PostgresServer()
+    exchange, access = start_exchange(seed)
+    names = [[f"{seed}-{bot}-{number}" for number in range(bot, orders, bots)] for bot in range(bots)]
+    common = {name: access[name] for name in ("rest", "key", "secret", "passphrase", "policy")}
+    common |= {"url": server.url(), "lease": LEASE, "clock": clock, "naive": naive_way if naive else ""}
+    began = time.monotonic()
+    fleet = Fleet([{**common, "names": some} for some in names], seed)
+    try:
+        _disturb_until_placed(fleet, server if drill == "server" else None, seed, began + limit)
+        fleet.finish()
+        seconds = time.monotonic() - began
+        time.sleep(2 * WINDOW)  # delayed requests are delivered by then, or never
+        found = compare(server.url(), access["rest"], [name for some in names for name in some], fleet)
+        return {**found, **fleet.counts, "adopted": fleet.adoptions, "seconds": round(seconds, 1)}
+    finally:
+        fleet.kill()
+        exchange.terminate()
+        exchange.wait()
+        server.close()
+
+
+def _disturb_until_placed(fleet: Fleet, server: PostgresServer | None, seed: int, until: float) -> None:
+    dice = random.Random(seed + 1)
+    time.sleep(2.0)
+    while not fleet.has_placed_all:
+        if time.monotonic() > until:
+            raise TimeoutError("the bots have not placed every order in time")
+        if server is not None and dice.random() < 0.5:
+            server.kill()
+            time.sleep(dice.uniform(0.0, 1.5 * LEASE))
+            server.start()
+            fleet.counts["server_kills"] += 1
+        else:
+            fleet.disturb()
+        time.sleep(dice.uniform(0.2, 1.5))
+
+
+def compare(url: str, rest: str, names: list[str], fleet: Fleet) -> dict[str, Any]:
+    """Compare the rows with the ledger. Every order counts once, whatever number of keys it took."""
+    import psycopg
+
+    with urlopen(Request(rest + "/sandbox/ledger"), timeout=30) as answer:
+        executions = {row["clientOid"]: row["executions"] for row in json.load(answer)["orders"]}
+    with psycopg.connect(url) as connection:
+        query = "SELECT key, state, extract(epoch FROM changed_at)::float8 FROM resilience_writes"
+        rows = connection.execute(query).fetchall()
+    states = {key: state for key, state, _ in rows}
+    per_order: Counter[str] = Counter()
+    for key, times in executions.items():
+        per_order[key.rpartition(".")[0]] += times
+    return {
+        "orders": len(names),
+        "duplicates": sum(times > 1 for times in per_order.values()),
+        "lost": sum(per_order[name] == 0 for name in names),
+        "misreported": sum((state == "done") != (executions.get(key, 0) > 0) for key, state in states.items()),
+        "open": sum(state == "open" for state in states.values()),
+        "unrecorded": len(set(executions) - set(states)),
+        "slowest": round(fleet.slowest({key: at for key, state, at in rows if state != "open"}), 2),
+    }
+
+
+def main() -> None:
+    """Print the counts as a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--orders", type=int, default=2000, metavar="N", help="orders of all bots together (2000)")
+    parser.add_argument("--bots", type=int, default=4, metavar="N", help="bots that run side by side (4)")
+    parser.add_argument("--drill", nargs="+", choices=DRILLS, default=list(DRILLS), help="which drills (all)")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of faults, kills and stops (7)")
+    parser.add_argument("--naive", action="store_true", help="do it the naive way")
+    options = parser.parse_args()
+    print(f"| drill | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}", sep="\n", flush=True)
+    for drill in options.drill:
+        counts = run(drill, options.orders, options.bots, options.seed, naive=options.naive)
+        print(f"| {drill} | {' | '.join(str(counts[name]) for name in COLUMNS)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

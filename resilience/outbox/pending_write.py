@@ -1,0 +1,44 @@
+"""Adds the row of a write whose store was busy when its call began, and knows whether the row may be there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .outbox_store import HeldWrite, NewWrite, OutboxBusyError, OutboxStore
+
+__all__ = ["PendingWrite"]
+
+
+class PendingWrite:
+    """A write whose row is not known to be stored. Nothing of it is sent before `add` has returned."""
+
+    def __init__(self, write: NewWrite, add: Callable[[], HeldWrite], store: OutboxStore) -> None:
+        """Begin with a write that is not stored.
+
+        Args:
+            write: the write.
+            add: adds its row, or raises the rejection of a key that is taken.
+            store: where it is added.
+        """
+        self._write = write
+        self._add = add
+        self._store = store
+        self._may_be_stored = False
+
+    def add(self) -> HeldWrite:
+        """Add the row; adding it again after a lost answer is harmless. Raises as `OutboxStore.add` does."""
+        try:
+            return self._add()
+        except OutboxBusyError as error:
+            self._may_be_stored = self._may_be_stored or error.may_be_stored
+            raise
+
+    def withdraw(self) -> bool:
+        """Return whether the row is certainly not open: a row that nobody sends must not be adopted and sent."""
+        if not self._may_be_stored:
+            return True
+        try:
+            self._store.withdraw(self._write)
+        except OSError:
+            return False
+        return True

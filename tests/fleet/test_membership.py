@@ -1,0 +1,171 @@
+"""Tests of joining a fleet: settings, the connection, members, outages and forks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resilience import Policies, PolicyError
+from resilience.testing import recorded_events
+from tests.fleet.waiting import wait_for
+
+
+def shared_of(policies: Policies) -> dict[str, Any]:
+    """Return what a snapshot says of the fleet."""
+    shared: dict[str, Any] = policies.snapshot()["shared"]
+    return shared
+
+
+def link_threads() -> list[threading.Thread]:
+    """Return the threads that talk to stores."""
+    return [thread for thread in threading.enumerate() if thread.name == "resilience-shared"]
+
+
+def test_two_sets_of_policies_see_each_other(policy_file: Path) -> None:
+    """Each process counts the members of its namespace; two sets of policies are two members."""
+    first, second = Policies.load(policy_file), Policies.load(policy_file)
+    wait_for(lambda: {shared_of(first)["members"], shared_of(second)["members"]} & {2})
+    assert shared_of(first)["connected"] is True
+    assert shared_of(first)["round_trip"] > 0
+
+
+def test_one_thread_for_each_url(policy_file: Path) -> None:
+    """Sets of policies with one store share its thread, which ends with the last of them."""
+    before = len(link_threads())
+    policies = [Policies.load(policy_file) for _ in range(3)]
+    wait_for(lambda: len(link_threads()) == before + 1)
+    policies.clear()
+    gc.collect()
+    wait_for(lambda: len(link_threads()) == before)
+
+
+def test_nothing_is_imported_without_the_section() -> None:
+    """A program without a section `shared` imports nothing of it (pybreaker imports redis where it is installed)."""
+    program = (
+        "import sys, resilience\n"
+        "policies = resilience.Policies.from_mapping({'policies': {'p': {'quota': [{'rate': 10}]}}})\n"
+        "policies.pipeline('p').call(int)\n"
+        "print([name for name in sys.modules if name.startswith('resilience.fleet.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_section_can_be_switched_off_by_a_reload(policy_file: Path) -> None:
+    """A reload that removes the section leaves the fleet; the credentials of the URL are in no change."""
+    policies = Policies.load(policy_file)
+    assert shared_of(policies)["namespace"] == "test"
+    text = policy_file.read_text()
+    policy_file.write_text(text.replace("test", "other"))
+    assert [str(change) for change in policies.reload()] == ["shared.namespace: test → other"]
+    policy_file.write_text("version: 1\n")
+    assert [change.path for change in policies.reload()] == ["shared"]
+    assert policies.snapshot()["shared"] is None
+
+
+def test_a_password_is_shown_nowhere(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL with a password comes from the environment; neither changes nor snapshots nor representations show it."""
+    policies = Policies.load(policy_file)
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://bot:hunter22@127.0.0.1:1/0?password=hunter22")
+    changes = policies.reload()
+    assert [change.path for change in changes] == ["shared.url"]
+    wait_for(lambda: shared_of(policies)["lost"])
+    assert "hunter22" not in f"{changes} {policies!r} {policies.snapshot()}"
+
+
+def test_a_name_that_cannot_be_shared_is_a_mistake(url: str) -> None:
+    """What is not supported is refused, and not ignored."""
+    with pytest.raises(PolicyError, match=r"share\[0\]: 'breakers' is not supported"):
+        Policies.from_mapping({"shared": {"url": url, "share": ["breakers"]}})
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({}, "needs url"),
+        ({"url": "http://localhost"}, "expected the URL of a store"),
+        ({"url": "redis://localhost", "namespace": "{a}"}, "expected 1 to 64 letters"),
+        ({"url": "redis://localhost", "processes": 0}, "out of range"),
+        ({"url": "redis://u:password1@localhost"}, "looks like a secret"),
+    ],
+)
+def test_mistakes_in_the_section(section: dict[str, Any], message: str) -> None:
+    """Each mistake says what is wrong."""
+    with pytest.raises(PolicyError, match=message):
+        Policies.from_mapping({"shared": section})
+
+
+def test_a_store_that_goes_and_comes_back_is_reported_once(own_server: Any) -> None:
+    """An outage is one event, however many attempts fail, and so is its end."""
+    port = own_server.port
+    with recorded_events() as events:
+        policies = Policies.from_mapping({"shared": {"url": f"redis://127.0.0.1:{port}", "patience": "2s"}})
+        policies.subscribe(events.append)
+        wait_for(lambda: shared_of(policies)["members"])
+        own_server.stop()
+        policies.reload()
+        wait_for(lambda: shared_of(policies)["lost"])
+        restarted = type(own_server)(port=port)
+        with restarted:
+            wait_for(lambda: shared_of(policies)["connected"])
+    assert [event.name for event in events if event.name.startswith("shared")] == ["shared_lost", "shared_back"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "maxmemory-policy is allkeys-lru"),
+        ("replicaof", "127.0.0.1 1", "read-only replica"),
+    ],
+)
+def test_an_unsafe_store_is_refused_aloud(own_server: Any, setting: str, value: str, reason: str) -> None:
+    """A store that may forget what was sent is not used, and the event says why."""
+    import redis
+
+    with redis.Redis(port=own_server.port) as client:
+        if setting == "replicaof":
+            client.replicaof(*value.split())
+        else:
+            client.config_set(setting, value)
+    policies = Policies.from_mapping({"shared": {"url": f"redis://127.0.0.1:{own_server.port}", "patience": "2s"}})
+    assert reason in wait_for(lambda: shared_of(policies)["lost"])
+
+
+def test_a_user_without_a_command_is_refused_aloud(own_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason names the command that the store's user may not run."""
+    import redis
+
+    with redis.Redis(port=own_server.port) as client:
+        client.acl_setuser("bot", enabled=True, nopass=True, keys=["rs1:*"], commands=["+@all", "-zadd"])
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{own_server.port}")
+    policies = Policies.from_mapping({"shared": {"url": "${RESILIENCE_SHARED_URL}", "patience": "2s"}})
+    assert "zadd" in wait_for(lambda: shared_of(policies)["lost"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_is_a_member_of_its_own(policy_file: Path) -> None:
+    """A child starts a thread of its own, and is another member."""
+    program = f"""
+import os, sys, time
+from resilience import Policies
+policies = Policies.load({str(policy_file)!r})
+def shared(): return policies.snapshot()["shared"]
+def wait(number):
+    end = time.monotonic() + 30
+    while shared()["members"] != number and time.monotonic() < end: time.sleep(0.01)
+    assert shared()["members"] == number, shared()
+wait(1)
+if os.fork() == 0:
+    wait(2)
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,158 @@
+"""Tests of the kill switch of a fleet: one isolates, all obey, and one releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from resilience import CircuitOpenError, Policies
+from resilience.testing import recorded_events
+from tests.fleet.waiting import wait_for
+
+POLICIES = "policies: {p: {}, q: {}}\n"
+
+
+@pytest.fixture
+def bot_file(policy_file: Path) -> Path:
+    """Return a policy file with two policies that shares everything."""
+    # A name of its own: policies of an earlier test may still put back what they share.
+    text = policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}")
+    policy_file.write_text(text + POLICIES)
+    return policy_file
+
+
+def isolated(policies: Policies) -> list[tuple[str | None, str, str]]:
+    """Return what is isolated: policy, by whom, and why."""
+    return [(row["policy"], row["by"], row["reason"]) for row in policies.snapshot()["isolated"]]
+
+
+def until_isolated(policies: Policies, *rows: tuple[str | None, str, str]) -> None:
+    """Wait until exactly this is isolated."""
+    wait_for(lambda: isolated(policies) == list(rows))
+
+
+def until_stored(policies: Policies) -> None:
+    """Wait until the store has an isolation."""
+    wait_for(lambda: policies.snapshot()["shared"]["switch"])
+
+
+def test_an_isolation_stops_all_processes_and_a_release_starts_them(bot_file: Path) -> None:
+    """The error says that it was done in another process, and why."""
+    first, second = Policies.load(bot_file), Policies.load(bot_file)
+    first.isolate("p", reason="the strategy is wrong")
+    until_isolated(second, ("p", "fleet", "the strategy is wrong"))
+    assert isolated(first) == [("p", "hand", "the strategy is wrong")]
+    with pytest.raises(CircuitOpenError, match="by hand in another process, nothing was sent: the strategy is wrong"):
+        second.pipeline("p").call(len, "abc")
+    assert second.pipeline("q").call(len, "abc") == 3
+    assert second.release("p") == 1
+    until_isolated(first)
+    assert first.pipeline("p").call(len, "abc") == 3
+
+
+def test_a_process_that_starts_later_obeys_from_its_first_call_on(bot_file: Path) -> None:
+    """An isolation of all policies, too, and one whose process has ended."""
+    first = Policies.load(bot_file)
+    first.isolate(reason="stop", cancels=True)
+    until_stored(first)
+    del first
+    later = Policies.load(bot_file)
+    assert isolated(later) == [(None, "fleet", "stop")]
+    with pytest.raises(CircuitOpenError):
+        later.pipeline("q").call(len, "abc")
+    assert later.pipeline("q", operation="cancel_order").call(len, "abc") == 3
+    described = later.snapshot()["shared"]["switch"][0]
+    assert (described["policy"], described["reason"], described["cancels"]) == (None, "stop", True)
+
+
+def test_a_flushed_store_gets_it_back(bot_file: Path, client: Any) -> None:
+    """So a process that starts after it obeys as well."""
+    first = Policies.load(bot_file)
+    first.isolate("p", reason="stop")
+    until_stored(first)
+    client.flushall()
+    wait_for(lambda: client.keys("*switch*"))
+    assert isolated(Policies.load(bot_file)) == [("p", "fleet", "stop")]
+
+
+def test_what_was_released_meanwhile_is_not_put_back(bot_file: Path, client: Any) -> None:
+    """A process that was cut off does not bring back what the others have released."""
+    first, second = Policies.load(bot_file), Policies.load(bot_file)
+    first.isolate("p", reason="stop")
+    until_isolated(second, ("p", "fleet", "stop"))
+    client.config_set("maxclients", 1)  # every connection but this one is closed
+    client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    client.config_set("maxclients", 10000)
+    second.release("p")
+    until_isolated(first)
+    until_isolated(second)
+
+
+def test_a_release_of_all_concerns_what_nobody_here_knows(bot_file: Path) -> None:
+    """Isolations by files and by the environment of other processes stay."""
+    text = bot_file.read_text()
+    first = Policies.load(bot_file)
+    bot_file.write_text(text.replace("q: {}", "q: {isolated: moving house}"))
+    second = Policies.load(bot_file)
+    first.isolate("p", reason="stop")
+    until_isolated(second, ("q", "policy", "moving house"), ("p", "fleet", "stop"))
+    first.release()
+    until_isolated(second, ("q", "policy", "moving house"))
+
+
+def test_a_new_reason_replaces_the_old_one(bot_file: Path) -> None:
+    """The last hand counts in all processes."""
+    first, second = Policies.load(bot_file), Policies.load(bot_file)
+    first.isolate("p", reason="one")
+    until_isolated(second, ("p", "fleet", "one"))
+    second.isolate("p", reason="two", cancels=True)
+    until_isolated(first, ("p", "fleet", "two"))
+    first.release()
+    until_isolated(second)
+
+
+def test_what_is_isolated_before_the_fleet_is_joined_is_shared(bot_file: Path) -> None:
+    """A reload may name the store for the first time, and no store later: then the process is alone."""
+    text = bot_file.read_text()
+    second = Policies.load(bot_file)
+    bot_file.write_text("version: 1\n" + POLICIES)
+    first = Policies.load(bot_file)
+    first.isolate("p", reason="stop")
+    bot_file.write_text(text)
+    first.reload()
+    until_isolated(second, ("p", "fleet", "stop"))
+    bot_file.write_text("version: 1\n" + POLICIES)
+    second.reload()
+    second.release()
+    first.isolate("q", reason="too")
+    third_text = isolated(second)
+    assert third_text == []
+    assert ("p", "hand", "stop") in isolated(first)
+
+
+def test_a_store_that_is_gone_delays_no_start(bot_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it end what is isolated here."""
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://127.0.0.1:1")
+    policies = Policies.load(bot_file)
+    policies.isolate("p", reason="stop")
+    assert isolated(policies) == [("p", "hand", "stop")]
+    assert policies.release() == 1
+
+
+def test_each_change_is_an_event_in_each_process(bot_file: Path) -> None:
+    """Once, and with who did it."""
+    first, second = Policies.load(bot_file), Policies.load(bot_file)
+    with recorded_events(first) as own, recorded_events(second) as others:
+        first.isolate("p", reason="stop")
+        wait_for(lambda: [event for event in others if event.name == "circuit_isolated"])
+        first.release("p")
+        until_isolated(second)
+        wait_for(lambda: [event for event in others if event.name == "circuit_released"])
+    names = [(event.name, event.by) for event in own if event.name.startswith("circuit_")]
+    assert names == [("circuit_isolated", "hand"), ("circuit_released", "hand")]
+    names = [(event.name, event.by) for event in others if event.name.startswith("circuit_")]
+    assert names == [("circuit_isolated", "fleet"), ("circuit_released", "fleet")]
