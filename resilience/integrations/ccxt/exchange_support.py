@@ -121,6 +121,14 @@ class ExchangeSupport(Protocol):
         """Return the nonce to sign with instead of ccxt's own."""
         return own
 
+    def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
+        """Return what a refusal by a limit or a ban keeps from being sent, and for how many seconds; None for others.
+
+        The first is `host` for all that an account sends to the host, or `operation`; the seconds are None where
+        nothing says them.
+        """
+        return None
+
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp, of which ccxt makes another class than `InvalidNonce`."""
         return False

@@ -16,17 +16,19 @@ from ..._core.call.context import current_call
 from ..._core.stages.fence import Fence
 from ...venues import confirmed_writes
 from ...venues.known_venue import Venue, WriteSettings
-from ...venues.order_rows import value_at
+from ...venues.limit_waits import limit_wait
+from ...venues.order_rows import unix_seconds, value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
-from .venue_lookup import batch_items, message_params, venue_reconciler
+from .venue_lookup import batch_items, find_message, message_params, venue_reconciler
 
 __all__ = ["VenueSupport"]
 
 _EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
+_SIGNED_BY_CCXT = ("apiKey", "timestamp", "signature")
 _CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
 
 
@@ -102,9 +104,8 @@ class VenueSupport(ExchangeSupport):
         if request is None or request.path is None:
             return None
         if request.method == "WS":
-            name = request.api
-        else:
-            name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
+            return find_message(self.venue, str(request.api))
+        name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
         return None if name is None else self.venue.write(name)
 
     def prepare(self, request: PreparedRequest) -> Any:
@@ -198,6 +199,7 @@ class VenueSupport(ExchangeSupport):
         expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
         if write is None or call is None:
             return None
+        self._drop_stray_key(write, message, call.key)
         stamp = self._message_parts(message).stamp
         if stamp is not None and expiry.carrier == "header" and write.expires:
             message.setdefault(expiry.name, expiry_header(expiry, stamp, self._milliseconds(call.window) / 1000))
@@ -206,6 +208,14 @@ class VenueSupport(ExchangeSupport):
             # Nothing signs a message: what an option would change in a request is written here.
             inner[expiry.name] = str(options[expiry.option])
         return stamp
+
+    def _drop_stray_key(self, write: WriteSettings, message: Any, key: str | None) -> None:
+        """Take a key that was made for a new order out of a message that changes one, and sign it anew."""
+        given = message.get("params")
+        params = self._without_stray_key(write, given, key)
+        if params is not given:
+            signed = {name: value for name, value in params.items() if name not in _SIGNED_BY_CCXT}
+            message["params"] = self._exchange.engine.sign_params(signed)
 
     def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
         """Return headers, parameters and stamp of a message; one that is not stamped is as old as this moment."""
@@ -245,6 +255,15 @@ class VenueSupport(ExchangeSupport):
     def nonce(self, own: Any) -> Any:
         """Return the venue's time in milliseconds if it was measured, else ccxt's own nonce."""
         return int(self._clock.now() * 1000) if self._measured else own
+
+    def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
+        """Return what a refusal by a limit or a ban keeps from being sent, and for how long; None for others."""
+        waits, answer = self.venue.limits.waits, parsed(body)
+        if str(status) not in waits and not any(code in body for code in waits):
+            return None
+        told = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
+        now = self._now() if told is None else told
+        return limit_wait(self.venue, status, confirmed_writes.codes_in(self.venue, answer), headers, now)
 
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp."""
