@@ -63,7 +63,12 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
             permit = None
-        elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
+        elif (
+            window is not None
+            and permit
+            and window.fast_path
+            and window.sends[0] + window.span <= started < window.until
+        ):
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif needs_gate:
             permit = pay_at_once(started)

@@ -154,6 +154,8 @@ class ActivePolicies:
             return
         # The new fleet before the end of the old one: where the store is the same, the link is kept.
         shared.fleet = None if settings is None else fleet.Fleet(settings, shared)
+        leases = None if shared.fleet is None else shared.fleet.parts.get("quota")
+        shared.limits.share(None if leases is None else leases.new_window)
         if before is not None:
             before.close()
 

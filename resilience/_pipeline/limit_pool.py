@@ -6,8 +6,9 @@ sent nor what is running.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from .._core.base.bounded_dict import BoundedDict
@@ -18,12 +19,14 @@ from .._core.policy.policy import Policy
 from .._core.policy.sections import QuotaSettings
 from .._core.stages.admission import Admission
 from .._core.stages.quota import Quota, Quotas
+from .._core.stages.rate_window import RateWindow
 from .quota_moves import identity_of, moves_between
 
 __all__ = ["LimitPool", "consumes"]
 
 MAX_QUOTAS = 4096  # from here on, those are forgotten in which no send counts any more
 _Name = tuple[Any, ...]
+NewWindow = Callable[[_Name, str, int, float], RateWindow]
 
 
 class LimitPool:
@@ -41,6 +44,19 @@ class LimitPool:
         self._lock = new_lock()
         self._quotas = self._new_quotas()
         self._admissions: dict[str, Admission] = {}
+        self._new_window: NewWindow | None = None
+
+    def share(self, new_window: NewWindow | None) -> None:
+        """Share all quotas with other processes, or none; what was sent still counts.
+
+        Args:
+            new_window: makes a window that is shared, from the quota's name and key, the lane, sends and span.
+        """
+        with self._lock:
+            if new_window is not self._new_window:
+                self._new_window = new_window
+                for name, quota in tuple(self._quotas.items()):
+                    self._quotas[name] = self._make(quota.settings, name, quota.key, quota)
 
     def quotas(
         self, policy: Policy, info: OperationInfo, keys: Mapping[int, str], *, keep_state: bool = False
@@ -98,7 +114,10 @@ class LimitPool:
                 identity, settings = moves.get(name[0], (name[0], None))
                 if settings is not None and _shape(quota.settings) != _shape(settings):
                     quota.retune(settings)
-                moved.setdefault((identity, *name[1:]), quota)
+                new_name = (identity, *name[1:])
+                if self._new_window is not None and new_name != name:  # other processes know it by its new name
+                    quota = self._make(quota.settings, new_name, quota.key, quota)
+                moved.setdefault(new_name, quota)
             for name in before_move.keys() - dict(quotas).keys():  # made by a signal handler meanwhile
                 moved.setdefault(name, before_move[name])
             self._quotas = moved
@@ -130,11 +149,14 @@ class LimitPool:
             if quota is not None and keep_state:
                 quota.retune(settings)
                 return quota
-            created = Quota(settings, " ".join(filter(None, key)), quota)
+            created = self._make(settings, name, " ".join(filter(None, key)), quota)
             if quota is None:
                 return self._quotas.setdefault(name, created)
             self._quotas[name] = created
             return created
+
+    def _make(self, settings: QuotaSettings, name: _Name, key: str, before: Quota | None) -> Quota:
+        return Quota(settings, key, before, None if self._new_window is None else partial(self._new_window, name))
 
 
 def consumes(operation: str, quota: QuotaSettings) -> bool:

@@ -61,7 +61,7 @@ def _quotas(shared: SharedState) -> Iterator[dict[str, Any]]:
             "rate": f"{limit} per {format_duration(quota.span)}",
             "used": max(0, limit - quota.left(now)),
             "limit": limit,
-            "ready_in": _finite(max(0.0, quota.common.ready_at(now, 1) - now)),
+            "ready_in": _finite(max(0.0, quota.common.estimate(now) - now)),
         }
 
 

@@ -57,7 +57,7 @@ class Fleet:
 
     def describe(self) -> dict[str, Any]:
         """Return the state of what is shared, as plain data."""
-        self._link.wake(self._membership)  # in a forked child nobody may have asked anything yet
+        self._link.run()  # in a forked child nobody may have asked anything yet
         return {
             "store": self._place,
             "namespace": self.settings.namespace,
@@ -67,6 +67,7 @@ class Fleet:
             "processes": self.settings.processes,
             "member": self._membership.member,
             "round_trip": self._membership.round_trip,
+            "trips": self._link.store.trips,
             **{name: part.describe() for name, part in self.parts.items()},
         }
 

@@ -76,9 +76,13 @@ class StoreLink:
     def wake(self, part: SharedPart) -> None:
         """Have a part work as soon as possible. Never waits; any thread or signal handler may call it."""
         self._asked[id(part)] = part
+        self.run()
+        self._wake_thread()
+
+    def run(self) -> None:
+        """Start the thread, unless this process has it."""
         if self._pid != os.getpid():
             self._start()
-        self._wake_thread()
 
     def _wake_thread(self) -> None:
         if self._pid == os.getpid() and not self._is_awake:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policies, Policy, failure_of
 from resilience._core.call.context import CallContext
 from resilience._core.call.open_writes import OPEN_WRITES, OpenWriteHandle
 from resilience._core.call.operation_info import OperationInfo
@@ -423,3 +423,14 @@ def test_what_another_process_may_still_send_is_not_reported_as_not_executed(may
         assert failure is not None
         assert (failure.executed, log.asked) == (executed, asked)
         assert ("write_unknown" in [event.name for event in events]) == (executed == "maybe")
+
+
+def test_a_batch_whose_items_are_settled_is_no_unknown_write(driver: Any) -> None:
+    """What becomes of its items is told one by one."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": None}}}, clock=FakeClock(), log=False)
+    for settles, writes in ((True, 0), (False, 1)):
+        info = OperationInfo(operation="create_orders", settles_items=settles)
+        with pytest.raises(TimeoutError) as caught:
+            driver.call(policies.pipeline("p").compile(driver.transport([TimeoutError()]), info))
+        assert failure_of(caught.value).executed == "maybe"
+        assert len(policies.snapshot()["writes_in_doubt"]) == writes

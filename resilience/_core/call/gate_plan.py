@@ -43,6 +43,7 @@ class GatePlan:
         emit: emits an event of the operation.
         emit_breaker_events: emits the events that the breaker has queued.
         hold: the shared holds of the operation.
+        is_cancel: the operation cancels orders and does nothing else.
         is_needed: there is more than a breaker, whose generation alone lets a first attempt through without a gate.
         new_rejection: makes a rejection.
         quotas: what the operation pays, or None.
@@ -51,7 +52,6 @@ class GatePlan:
     """
 
     __slots__ = (
-        "_cancels",
         "_lane",
         "_lanes",
         "_needs",
@@ -64,6 +64,7 @@ class GatePlan:
         "emit",
         "emit_breaker_events",
         "hold",
+        "is_cancel",
         "is_needed",
         "new_rejection",
         "quotas",
@@ -111,7 +112,7 @@ class GatePlan:
         self._needs = needs
         self._skip = skip
         self._resumed = info.resumed
-        self._cancels = info.prepares_cancel or cancels_only(info.operation)
+        self.is_cancel = info.prepares_cancel or cancels_only(info.operation)
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Return whether an attempt may begin at this instant.
@@ -128,7 +129,7 @@ class GatePlan:
         an earlier process, which sends nothing and is followed by a lookup.
         """
         isolation = self.hold.isolation(self._policy)
-        if isolation is None or (isolation.cancels and self._cancels):
+        if isolation is None or (isolation.cancels and self.is_cancel):
             return None
         return None if in_lookup or self._resumed or _in_lookup() else isolation
 
@@ -167,7 +168,8 @@ class GatePlan:
         if self.quotas is None:
             return instant
         high_priority = self.high_priority(args, kwargs)
-        costs = self.quotas.costs(instant, self.weights(args, kwargs), None, high_priority=high_priority)
+        weights = self.weights(args, kwargs)
+        costs = self.quotas.costs(instant, weights, None, high_priority=high_priority, is_cancel=self.is_cancel)
         return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
 
     def pay_at_once(self, now: float) -> PermitOrGeneration | None:

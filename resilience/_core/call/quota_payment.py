@@ -13,10 +13,11 @@ class Payment:
     """What one attempt pays. Used by one thread or task.
 
     Attributes:
+        is_cut_off: the last attempt to pay has failed because the shared store does not answer.
         ticket: its turn in the queue of a quota; None where it has none.
     """
 
-    __slots__ = ("_costs", "_high_priority", "_paid_at", "_plan", "_weights", "ticket")
+    __slots__ = ("_costs", "_high_priority", "_paid_at", "_plan", "_weights", "is_cut_off", "ticket")
 
     def __init__(self, plan: GatePlan, weights: tuple[int, ...], *, high_priority: bool) -> None:
         self._plan = plan
@@ -24,6 +25,7 @@ class Payment:
         self._high_priority = high_priority
         self._costs: list[Cost] = []
         self._paid_at = 0.0
+        self.is_cut_off = False
         self.ticket: QueueTicket | None = None
 
     def pay(self, now: float, deadline: float) -> float | None:
@@ -31,11 +33,17 @@ class Payment:
         quotas = self._plan.quotas
         if quotas is None:
             return None
-        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
+        costs = quotas.costs(
+            now, self._weights, self.ticket, high_priority=self._high_priority, is_cancel=self._plan.is_cancel
+        )
         ready_at, window = pay(now, costs, self.ticket)
+        if window is not None and self._plan.is_cancel and not self._plan.fits_deadline(ready_at, deadline):
+            costs = [(window.on_credit, weight) for window, weight in costs]
+            ready_at, window = pay(now, costs, self.ticket)
         if window is None:
             self._costs, self._paid_at, self.ticket = costs, now, None
             return None
+        self.is_cut_off = window.is_cut_off(now)
         return (
             self._queue_for(window, ready_at, costs, now) if self._plan.fits_deadline(ready_at, deadline) else ready_at
         )

@@ -43,7 +43,7 @@ class Quotas:
         windows = self._unit_windows or ()
         for index, window in enumerate(windows):
             # No lock: see `RateWindow`. Between two windows another thread may run, so a later one may be full.
-            if window.fast_path and window.sends[0] + window.span <= now:
+            if window.fast_path and window.sends[0] + window.span <= now < window.until:
                 window.sends.append(now)
             else:
                 undo(now, [(paid, 1) for paid in windows[:index]])
@@ -55,13 +55,20 @@ class Quotas:
         return tuple(_weight(weight, args, kwargs) for weight in self._weights)
 
     def costs(
-        self, now: float, weights: tuple[int, ...], queue_ticket: QueueTicket | None, *, high_priority: bool
+        self,
+        now: float,
+        weights: tuple[int, ...],
+        queue_ticket: QueueTicket | None,
+        *,
+        high_priority: bool,
+        is_cancel: bool = False,
     ) -> list[Cost]:
         """Return the cost per quota, without quotas of weight 0."""
         weighed = zip(self.entries, weights, strict=True)
-        return [
+        costs = [
             quota.cost(now, weight, queue_ticket, high_priority=high_priority) for quota, weight in weighed if weight
         ]
+        return [(window.urgent, weight) for window, weight in costs] if is_cancel else costs
 
     def report_limits(
         self,

@@ -6,6 +6,8 @@ high-priority one takes from either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..policy.sections import QuotaSettings
 from .rate_window import QueueTicket, RateWindow
 
@@ -26,18 +28,33 @@ class Quota:
         reserved: the window of high-priority lanes, or None.
     """
 
-    __slots__ = ("common", "key", "reserved", "settings", "span")
+    __slots__ = ("_new_window", "common", "key", "reserved", "settings", "span")
 
-    def __init__(self, settings: QuotaSettings, key: str = "", before: Quota | None = None) -> None:
-        """Begin empty, or where a quota of other settings ends: a reload forgets no send."""
+    def __init__(
+        self,
+        settings: QuotaSettings,
+        key: str = "",
+        before: Quota | None = None,
+        new_window: Callable[[str, int, float], RateWindow] | None = None,
+    ) -> None:
+        """Begin empty, or where a quota of other settings ends: a reload forgets no send.
+
+        Args:
+            settings: the entry.
+            key: what it counts for.
+            before: the quota that this one continues.
+            new_window: makes a window that several processes share, from its lane (`common` or `reserved`), its sends
+                and its span; None where each process is on its own.
+        """
         self.settings = settings
         self.key = key
         reserve = _reserved_sends(settings)
         self.span = settings.burst / settings.rate
-        self.common = RateWindow(settings.burst - reserve, self.span)
-        self.reserved = RateWindow(reserve, self.span) if reserve else None
+        self._new_window = new_window or _new_window
+        self.common = self._new_window("common", settings.burst - reserve, self.span)
+        self.reserved = self._new_window("reserved", reserve, self.span) if reserve else None
         if before is not None:
-            sends = [sent_at for window in before._windows for sent_at in tuple(window.sends)]
+            sends = [sent_at for window in before._windows for sent_at in window.history]
             for window in self._windows:  # in both: which of them was paid is not known any more
                 window.follow(sends, before.held_until)
 
@@ -46,10 +63,10 @@ class Quota:
         reserve, common, before = _reserved_sends(settings), self.common, self.reserved
         self.span = span = settings.burst / settings.rate
         # Sends that one window cannot hold any more go to the other, so that none is forgotten.
-        more = () if reserve or before is None else tuple(before.sends)
+        more = () if reserve or before is None else before.history
         surplus = common.retune(settings.burst - reserve, span, more)
         if reserve:
-            reserved = before or RateWindow(reserve, span)
+            reserved = before or self._new_window("reserved", reserve, span)
             surplus = reserved.retune(reserve, span, surplus)
             if before is None:
                 reserved.follow((), common.held_until)
@@ -102,6 +119,10 @@ class Quota:
     @property
     def _windows(self) -> tuple[RateWindow, ...]:
         return (self.common,) if self.reserved is None else (self.common, self.reserved)
+
+
+def _new_window(_lane: str, max_sends: int, span: float) -> RateWindow:
+    return RateWindow(max_sends, span)
 
 
 def _reserved_sends(settings: QuotaSettings) -> int:

@@ -31,15 +31,16 @@ class QueueTicket:
             removes the ticket. `cancel` removes it at once.
         rate_window: the window.
         ready_at: monotonic instant from which its owner may try again.
+        since: monotonic instant at which its owner began to wait.
         weight: how many sends the attempt counts for.
     """
 
-    __slots__ = ("gone", "rate_window", "ready_at", "weight")
+    __slots__ = ("gone", "rate_window", "ready_at", "since", "weight")
 
     def __init__(self, rate_window: RateWindow, ready_at: float, weight: int) -> None:
         self.gone = False
         self.rate_window = rate_window
-        self.ready_at = ready_at
+        self.ready_at = self.since = ready_at
         self.weight = weight
 
     def cancel(self) -> None:
@@ -55,11 +56,12 @@ class RateWindow:
         span: seconds.
         sends: instants of the last sends, oldest first, always `max_sends` of them.
         fast_path: a driver may send without the lock.
+        until: instant from which a driver may send no more; only a lease has one.
     """
 
     # The fast path. Where `fast_path` is true, a driver does what `take` does, inline and without the lock:
     #
-    #     if window.fast_path and window.sends[0] + window.span <= now: window.sends.append(now)
+    #     if window.fast_path and window.sends[0] + window.span <= now < window.until: window.sends.append(now)
     #
     # It rests on these guarantees of CPython with a GIL (3.11 to 3.14, `CHECK_EVAL_BREAKER` in Python/ceval.c and
     # bytecodes.c):
@@ -72,13 +74,16 @@ class RateWindow:
     # the queue or a hold lasts: then order matters, and `take` decides under the lock. Every method that changes the
     # sends of a window in use sets `fast_path` to False first, because the lock keeps no driver out.
     # Without a GIL nothing of this holds: `import resilience` refuses such an interpreter.
-    __slots__ = ("__weakref__", "_held_until", "_late", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span")
+    __slots__ = (
+        "__weakref__", "_held_until", "_late", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span", "until",
+    )  # fmt: skip
 
     def __init__(self, max_sends: int, span: float) -> None:
         self.max_sends = max_sends
         self.span = span
         self.sends: deque[float] = deque([-inf] * max_sends, maxlen=max_sends)
         self.fast_path = True
+        self.until = inf
         self._tickets: list[QueueTicket] = []
         self._held_until = -inf
         self._late: list[float] | None = None  # what is sent while `sends` are being replaced
@@ -88,6 +93,21 @@ class RateWindow:
     def reset_after_fork(self) -> None:
         """Empty the queue in a child: the threads that wait exist in the parent alone."""
         self._tickets = []
+
+    @property
+    def urgent(self) -> RateWindow:
+        """The window as cancels see it: this one, unless several processes share it."""
+        return self
+
+    @property
+    def on_credit(self) -> RateWindow:
+        """The window for an attempt that no store may refuse: this one, unless it is that of a cancel."""
+        return self
+
+    @property
+    def history(self) -> tuple[float, ...]:
+        """The instants of the last sends of this process, oldest first."""
+        return tuple(self.sends)
 
     @property
     def held_until(self) -> float:
@@ -106,6 +126,14 @@ class RateWindow:
         """
         return self._ready_at(now, weight, queue_ticket)
 
+    def is_cut_off(self, _now: float) -> bool:
+        """Return whether nothing is sent because a store that several processes share does not answer."""
+        return False
+
+    def estimate(self, now: float) -> float:
+        """Return what `ready_at` would for one send; it is only shown to people, and changes nothing."""
+        return self._ready_at(now, 1, None)
+
     def take(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Count an attempt if it may be sent now, and return `now`.
 
@@ -121,7 +149,7 @@ class RateWindow:
                 if queue_ticket is not None:
                     queue_ticket.ready_at = ready_at  # it keeps its turn
             else:
-                self.sends.extend([now] * weight)
+                self._spend(now, weight)
                 self._remove(queue_ticket)
             self._update_fast_path(now)
             return ready_at
@@ -234,6 +262,9 @@ class RateWindow:
         self.fast_path = False  # the next `take` finds out
 
     # --- under the lock -----------------------------------------------------------------------
+
+    def _spend(self, now: float, weight: int) -> None:
+        self.sends.extend([now] * weight)
 
     def _take_inside(self, now: float, weight: int) -> float:
         """Count an attempt of a signal handler that has interrupted a method on its own thread."""
