@@ -97,7 +97,8 @@ def _items(operation: str, given: dict[str, Any], common: Mapping[str, Any], key
 
 
 def _is_order(order: Any) -> bool:
-    return isinstance(order, Mapping) and not _is_trial(_params_of(order))
+    is_readable = isinstance(order, Mapping) and isinstance(_params_of(order), Mapping)
+    return is_readable and not _is_trial(_params_of(order))
 
 
 def _params_of(order: Mapping[str, Any]) -> Mapping[str, Any]:
