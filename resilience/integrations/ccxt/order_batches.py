@@ -97,12 +97,12 @@ def _items(operation: str, given: dict[str, Any], common: Mapping[str, Any], key
 
 
 def _is_order(order: Any) -> bool:
-    is_readable = isinstance(order, Mapping) and isinstance(_params_of(order), Mapping)
-    return is_readable and not _is_trial(_params_of(order))
+    return isinstance(order, Mapping) and not _is_trial(_params_of(order))
 
 
 def _params_of(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    return order.get("params") or {}
+    params = order.get("params")
+    return params if isinstance(params, Mapping) else {}  # as ccxt reads them
 
 
 def _is_trial(params: Mapping[str, Any]) -> bool:
