@@ -261,8 +261,8 @@ class VenueSupport(ExchangeSupport):
         waits, answer = self.venue.limits.waits, parsed(body)
         if str(status) not in waits and not any(code in body for code in waits):
             return None
-        told = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
-        now = self._now() if told is None else told
+        answered = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
+        now = self._now() if answered is None else answered
         return limit_wait(self.venue, status, confirmed_writes.codes_in(self.venue, answer), headers, now)
 
     def refuses_stamp(self, body: str) -> bool:
