@@ -10,7 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("aiohttp", "ccxt", "cli", "httpx", "streams", "trio", "urllib3", "watch")
+EXTRAS = ("aiohttp", "ccxt", "cli", "httpx", "postgres", "shared", "streams", "trio", "urllib3", "watch")
 """The extras that the library itself imports; tools for development are not held to a lowest version."""
 
 
@@ -28,7 +28,7 @@ def _pinned(requirement: str) -> str:
     Raises:
         SystemExit: the requirement has no lower bound, so there is nothing to try.
     """
-    match = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9][0-9a-z.]*)(,.*)?", requirement.replace(" ", ""))
+    match = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[\w+\])?>=([0-9][0-9a-z.]*)(,.*)?", requirement.replace(" ", ""))
     if match is None:
         raise SystemExit(f"pyproject.toml: {requirement!r} has no lower bound of the form name>=version")
     return f"{match[1]}=={match[2]}"

@@ -28,6 +28,9 @@ class BreakerPool:
 
     Where there are very many keys, closed breakers that have not been used for the longest time are forgotten; open
     ones never are, nor is a breaker that compiled calls refer to, so that there are never two for one key.
+
+    Attributes:
+        on_new: called with each new breaker, so that it is merged with those of other processes; it must not wait.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class BreakerPool:
         self._watchers: tuple[ListenerAdapter, ...] = ()
         _check_store(store)
         self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
+        self.on_new: Callable[[Breaker], None] | None = None
         self._bridges = StorageBridges(pybreaker_storage, clock, events, self.all)
         self._own_watchers: WeakKeyDictionary[Breaker, tuple[ListenerAdapter, ...]] = WeakKeyDictionary()
 
@@ -134,6 +138,8 @@ class BreakerPool:
         own = saver, self._bridges.watch(breaker)
         self._own_watchers[breaker] = tuple(watcher for watcher in own if watcher is not None)
         self._let_watch(breaker)
+        if self.on_new is not None:
+            self.on_new(breaker)
         return breaker
 
     def _let_watch(self, breaker: Breaker) -> None:

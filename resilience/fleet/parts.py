@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from .merged_breakers import MergedBreakers
 from .part_inputs import PartInputs
 from .quota_leases import QuotaLeases
+from .shared_budget import SharedBudgets
 from .shared_holds import SharedHolds
 from .shared_part import SharedPart
 from .shared_switch import SharedSwitch
@@ -15,6 +17,8 @@ __all__ = ["PARTS"]
 PARTS: Mapping[str, Callable[[PartInputs], SharedPart]] = {
     "quota": QuotaLeases,
     "holds": SharedHolds,
+    "breaker": MergedBreakers,
+    "budget": SharedBudgets,
     "switch": SharedSwitch,
 }
 """What makes each part."""

@@ -16,7 +16,7 @@ import pytest
 import resilience
 from resilience.cli import main
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full  # each builds a program, which takes half a minute
 PACKAGE = Path(resilience.__file__).parent
 ROOT = PACKAGE.parent
 PROGRAM = Path(__file__).parents[1] / "data" / "frozen" / "bot.py"

@@ -47,3 +47,15 @@ def test_retune_keeps_the_counts() -> None:
     assert (budget.settings, budget.left(100.0)) == (settings, pytest.approx(4))
     budget.retune(BudgetSettings(ratio=0, floor=0.3))
     assert budget.left(100.0) == pytest.approx(2)
+
+
+def test_what_other_processes_leave_limits_the_retries() -> None:
+    """Until the next word of theirs; the own share and floor count as well."""
+    budget = Budget(BudgetSettings(ratio=0.0, floor=0.5), 0.0)
+    budget.allow(2, 0)
+    assert [budget.withdraw(0.0) for _ in range(3)] == [True, True, False]
+    budget.allow(2, 1)  # one was made meanwhile
+    assert [budget.withdraw(0.0) for _ in range(2)] == [True, False]
+    budget.go_alone()
+    assert [budget.withdraw(0.0) for _ in range(3)] == [True, True, False]
+    assert budget.limit_of(100) == 5.0

@@ -30,6 +30,8 @@ CUT_OFF = "the shared store does not answer, and the quota is too small for a st
 _QUEUE_FULL = "too many calls are running and waiting"
 POLL_INTERVAL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
+ANSWER_INTERVAL = 0.005
+"""Seconds between two tries while a store is asked for a permit; it answers within about a millisecond."""
 _NOTHING: set[Any] = set()
 """Stays empty: there is nothing to discard."""
 
@@ -252,11 +254,21 @@ class AttemptGate:
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
         due = ready if ready > now else now + POLL_INTERVAL
-        if not self._plan.wait_for_breaker or due >= self.deadline:
+        waits = self._plan.wait_for_breaker
+        answer_by = self._trial_answer_by(now, ready)
+        if answer_by > now:
+            due, waits = min(now + ANSWER_INTERVAL, answer_by), True
+        if not waits or due >= self.deadline:
             return self._reject(CircuitOpenError, BREAKER_OPEN, ready)
         self.withdraw()
         self._due, self._waits_for_quota = due, False
         return Step(Action.WAIT, due - now)
+
+    def _trial_answer_by(self, now: float, ready: float) -> float:
+        """Return until when the attempt waits to learn whether it is the trial of several processes; at most `now`."""
+        breaker = self._plan.breaker
+        lease = None if breaker is None else breaker.lease
+        return -inf if lease is None or ready > now else lease.asked_until
 
     def _reject(self, kind: type, message: str, retry_at: float = inf, reason: str | None = None) -> Step:
         return self._raise(self._plan.new_rejection(kind, message, retry_at, reason=reason))

@@ -18,7 +18,7 @@ from .units import About, Spec
 
 __all__ = ["SHAREABLE", "SharedSettings", "without_credentials"]
 
-SHAREABLE = ("quota", "holds", "switch")
+SHAREABLE = ("quota", "holds", "breaker", "budget", "switch")
 """What several processes can share."""
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://", "rediss+cluster://")
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")

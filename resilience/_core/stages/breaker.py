@@ -82,6 +82,11 @@ class Breaker(SwitchableBreaker):
         return self._wall_clock() + left
 
     @property
+    def lost_after(self) -> float:
+        """Return the seconds after which a trial counts as lost: twice the longest time an attempt may take."""
+        return self._lost_after
+
+    @property
     def settings(self) -> BreakerSettings:
         """Return the settings that it follows."""
         return self._settings

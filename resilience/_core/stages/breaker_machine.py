@@ -23,7 +23,7 @@ from weakref import proxy
 from ..base.fork_safety import is_mine, new_lock, register_for_fork
 from ..policy.sections import BreakerSettings
 from .breaker_rules import new_window, should_open
-from .breaker_trials import Permit, Trials
+from .breaker_trials import Permit, TrialLease, Trials
 from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
 
 __all__ = ["BreakerMachine"]
@@ -45,6 +45,7 @@ class BreakerMachine:
         permits: the permits that are out, the same set for ever. `permits.discard(permit)` gives one back that nobody
             has settled, and does nothing otherwise.
         key: what the breaker guards.
+        lease: grants trials while the breakers of several processes are open together; None where it decides alone.
         refusals: `next(refusals)` counts a call that was rejected since the breaker was closed the last time.
         shadow: it measures and never rejects.
     """
@@ -57,8 +58,8 @@ class BreakerMachine:
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
-        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "opened_by", "outcomes",
-        "permits", "refusals", "rejects_until", "shadow",
+        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "lease", "opened_by",
+        "outcomes", "permits", "refusals", "rejects_until", "shadow",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +83,7 @@ class BreakerMachine:
         self._clock = clock
         self._emit = emit
         self.key = key
+        self.lease: TrialLease | None = None
         self.outcomes = new_window(settings, clock())
         self._lock = new_lock()
         self._deferred: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
@@ -201,8 +203,13 @@ class BreakerMachine:
         """Give out the permit, turning half-open when it is time; None rejects."""
         if self._isolated or now < self._trial_from:
             return None
+        permits = self._settings.half_open.permits
+        if self.lease is not None:
+            permits = self.lease.permits(now, permits)
+            if not (permits or high_priority):
+                return None
         self._states.change_to("half-open")
-        return self._trials.begin(now, self._lost_after, self._settings.half_open, permit, high_priority=high_priority)
+        return self._trials.begin(now, self._lost_after, permits, permit, high_priority=high_priority)
 
     def _open(self, now: float, by: str) -> None:
         self.opened_by = by

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
-from ..policy.sections import HalfOpenSettings
-
-__all__ = ["Permit", "Trials"]
+__all__ = ["Permit", "TrialLease", "Trials"]
 
 
 class Permit:
@@ -31,6 +30,19 @@ class Permit:
         self.is_over = is_over
 
 
+class TrialLease(Protocol):
+    """Grants the trials of a breaker that is open in several processes together.
+
+    Attributes:
+        asked_until: monotonic instant until which a call waits for the answer to its wish for a trial.
+    """
+
+    asked_until: float
+
+    def permits(self, now: float, wanted: int) -> int:
+        """Return how many trials may be out in this process. If there are none, a wish is left; never waits."""
+
+
 class Trials:
     """The permits that are out. Given out under the breaker's lock alone; given back without it.
 
@@ -47,7 +59,7 @@ class Trials:
         self.succeeded = 0
 
     def begin(
-        self, now: float, lost_after: float, rules: HalfOpenSettings, permit: Permit, *, high_priority: bool
+        self, now: float, lost_after: float, permits: int, permit: Permit, *, high_priority: bool
     ) -> Permit | None:
         """Give out this permit and return it, or return None while all are out.
 
@@ -58,7 +70,7 @@ class Trials:
                 self.permits.discard(other)
         out = tuple(self.permits)
         spares = sum(other.spare for other in out)
-        spare = len(out) - spares >= rules.permits
+        spare = len(out) - spares >= permits
         if spare and (spares or not high_priority):
             return None
         permit.expires, permit.spare = now + lost_after, spare

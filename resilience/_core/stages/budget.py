@@ -16,9 +16,10 @@ from ..policy.sections import BudgetSettings
 from .built_in_stage import BuiltInStage, StageView, Warnings
 from .outcome_window import OutcomeWindow
 
-__all__ = ["Budget", "BudgetStage"]
+__all__ = ["SPAN", "Budget", "BudgetStage"]
 
-_SPAN = 10.0  # seconds
+SPAN = 10.0
+"""Seconds over which calls and retries are counted."""
 
 
 class Budget:
@@ -29,39 +30,60 @@ class Budget:
         deposits: the window of calls (as successes) and retries (as failures). A driver counts each call, inline.
     """
 
-    __slots__ = ("_floor", "_lock", "_ratio", "deposits", "settings")
+    __slots__ = ("_allowed", "_floor", "_lock", "_ratio", "deposits", "settings")
 
     def __init__(self, settings: BudgetSettings, now: float) -> None:
         self.settings = settings
         self._ratio = settings.ratio
-        self._floor = settings.floor * _SPAN
+        self._floor = settings.floor * SPAN
         self._lock = new_lock()
-        self.deposits = OutcomeWindow(_SPAN, now)
+        self.deposits = OutcomeWindow(SPAN, now)
+        self._allowed: int | None = None
+
+    def allow(self, retries: int, made: int) -> None:
+        """Make no more than so many retries until this is called again, because other processes retry too.
+
+        Args:
+            retries: how many are left for this process.
+            made: how many retries this budget had ever made when that was computed. Those since then are taken off.
+        """
+        with self._lock:
+            self._allowed = retries - (self.deposits.failures - made)
+
+    def go_alone(self) -> None:
+        """Follow the own share and floor alone."""
+        self._allowed = None
 
     def retune(self, settings: BudgetSettings) -> None:
         """Allow another share from now on; calls and retries that were counted stay."""
         with self._lock:
             self.settings = settings
-            self._ratio, self._floor = settings.ratio, settings.floor * _SPAN
+            self._ratio, self._floor = settings.ratio, settings.floor * SPAN
 
     def withdraw(self, now: float) -> bool:
         """Take one retry; False when the share is used up."""
         with self._lock:
             calls, retries, _ = self.deposits.counts(now)
-            if retries + 1 > max(self._ratio * calls, self._floor):
+            if retries + 1 > self.limit_of(calls) or (self._allowed is not None and self._allowed <= 0):
                 return False
+            if self._allowed is not None:
+                self._allowed -= 1
             self.deposits.add_failure(now)
             return True
 
     def left(self, now: float) -> float:
         """Return how many retries are left at this moment. Takes no lock."""
         calls, retries, _ = self.deposits.recent(now)
-        return max(self._ratio * calls, self._floor) - retries
+        return self.limit_of(calls) - retries
+
+    def limit_of(self, calls: int) -> float:
+        """Return how many retries so many calls of the last seconds allow."""
+        return max(self._ratio * calls, self._floor)
 
     def limit(self, now: float) -> float:
         """Return how many retries the calls of the last seconds allow, those that were made included. Takes no lock."""
         calls, _, _ = self.deposits.recent(now)
-        return max(self._ratio * calls, self._floor)
+        return self.limit_of(calls)
 
 
 class BudgetStage(BuiltInStage):
@@ -85,6 +107,6 @@ class BudgetStage(BuiltInStage):
         rules, retry = policy.budget, policy.retry
         if rules is None or retry is None or retry.max_attempts == 1:
             return
-        if rules.ratio == 0 and rules.floor * _SPAN < 1:
+        if rules.ratio == 0 and rules.floor * SPAN < 1:
             message = f"the budget allows no retry, so max_attempts of {retry.max_attempts} has no effect"
             yield ("budget.ratio", "budget.floor", "budget"), message

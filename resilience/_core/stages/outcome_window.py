@@ -159,10 +159,11 @@ class CallCountWindow:
     The numbers of failures and slow successes are kept, and forgotten once they are `size` numbers back.
     """
 
-    __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "numbers", "size")
+    __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "failures", "numbers", "size")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
+        self.failures = 0  # since the window was made
         self.end = inf  # no slice ever ends: a driver's check of `end` never calls `close_slice`
         self._counter = Counter()
         self.numbers = self._counter.numbers
@@ -196,6 +197,7 @@ class CallCountWindow:
 
     def add_failure(self, _now: float) -> None:
         """Count a failure; the caller holds its own lock."""
+        self.failures += 1
         self._add(self._failures)
 
     def add_slow_success(self, _now: float) -> None:
