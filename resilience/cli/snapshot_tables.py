@@ -92,7 +92,8 @@ def _now(snapshot: Row) -> Iterator[tuple[object, ...]]:
         yield "admission", _short(row.get("policy")), _short(row.get("lane")), text
     for row in _fleet(snapshot):
         members = f"{_of(row.get('members'), row.get('processes'))} processes"
-        yield "shared", None, _short(row.get("store")), f"{members}, round trip {_seconds(row.get('round_trip'))}"
+        trip = _number(row.get("round_trip")) * 1000
+        yield "shared", None, _short(row.get("store")), f"{members}, round trip {trip:.1f} ms"
     for row in snapshot.get("streams", ()):
         counts = (f"{_figure(row.get(name))} {name}" for name in ("reconnects", "gaps", "dropped"))
         yield "stream", None, _short(row.get("socket")), ", ".join((str(row.get("state", "-")), *counts))

@@ -128,7 +128,7 @@ def test_a_fleet_that_has_lost_its_store(tmp_path: Path, capsys: pytest.CaptureF
     text = capsys.readouterr().out
     assert "shared store lost" in text
     assert "TimeoutError" in text
-    assert "3 of 8 processes, round trip 2" in text
+    assert "3 of 8 processes, round trip 2.0 ms" in text
 
 
 @pytest.mark.parametrize(("name", "code"), [("isolated", 1), ("breakers", 1), ("writes_in_doubt", 0), ("holds", 0)])
