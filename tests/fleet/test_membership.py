@@ -179,3 +179,10 @@ def test_describe_says_what_is_shared(policy_file: Path, capsys: pytest.CaptureF
     assert "Shared by up to 8 processes through redis://127.0.0.1:" in capsys.readouterr().out
     assert main(["describe", "--json", str(policy_file)]) == 0
     assert json.loads(capsys.readouterr().out)["shared"]["namespace"] == "test"
+
+
+def test_without_the_extra_the_section_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error where it is given, and no outage that a thread finds later."""
+    monkeypatch.setattr("resilience.fleet.store.find_spec", lambda name: None)
+    with pytest.raises(PolicyError, match="resilience-middleware\\[shared\\]"):
+        Policies.from_mapping({"shared": {"url": url}})
