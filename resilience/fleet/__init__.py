@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .fleet import Fleet
+    from .online_check import store_problem
 
-__all__ = ["Fleet"]
+__all__ = ["Fleet", "store_problem"]
 
-_HOMES = {"Fleet": "fleet"}
+_HOMES = {"Fleet": "fleet", "store_problem": "online_check"}
 
 
 def __getattr__(name: str) -> Any:

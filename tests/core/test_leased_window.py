@@ -10,7 +10,7 @@ from resilience._core.stages.lease import Lease
 from tests.core.leases import PATIENCE, Bench
 
 
-def test_a_call_without_a_permit_asks_once_and_looks_for_the_answer() -> None:
+def test_a_call_without_a_permit_asks_once_and_waits_for_the_answer() -> None:
     """It looks when an answer is usual, then every millisecond, until its patience ends."""
     bench = Bench()
     window = bench.window

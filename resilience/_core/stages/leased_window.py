@@ -17,8 +17,8 @@ from .rate_window import QueueTicket
 
 __all__ = ["LeasedWindow"]
 
-_FIRST_LOOK = 0.001  # seconds after which a call looks for an answer at the earliest
-_LOOKS = 1.3  # times the last round trip after which it does
+_FIRST_CHECK = 0.001  # seconds after which a call looks for an answer at the earliest
+_USUAL_TRIPS = 1.3  # times the last round trip after which it does
 
 
 class LeasedWindow(PermitLedger):
@@ -126,8 +126,8 @@ class LeasedWindow(PermitLedger):
             self._ask(self)
         if self._alone or now >= asked_at + self.terms.patience:
             return inf
-        looks_at = max(asked_at + _LOOKS * self._round_trip, now + _FIRST_LOOK)
-        return min(looks_at, asked_at + self.terms.patience)
+        check_at = max(asked_at + _USUAL_TRIPS * self._round_trip, now + _FIRST_CHECK)
+        return min(check_at, asked_at + self.terms.patience)
 
     def _is_lost(self, now: float) -> bool:
         """Return whether no answer of the store is waited for any more."""

@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="github prints annotations for a workflow's log; default: text",
     )
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="same as --format json")
+    parser.add_argument(
+        "--online", action="store_true", help="also ask the store that a policy file shares, whether it is safe to use"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         return 2
     problems = [problem for file in args.files for problem in _problems(file)]
+    if args.online:
+        problems += [problem for file in args.files for problem in _store_problems(file)]
     problems += _unread_variables(args.files)
     _PRINTERS[args.format](problems)
     if args.format == "text" and not problems:
@@ -54,6 +59,20 @@ def _problems(file: str) -> list[Problem]:
 
     found = venue_problems(file)
     return lint(file, names=OPERATIONS) if found is None else found
+
+
+def _store_problems(file: str) -> list[Problem]:
+    """Return why the store that a policy file names cannot be used; a file with mistakes is not asked about."""
+    from ...config.loading.policy_file import load
+    from ...errors import PolicyError
+    from ...fleet import store_problem
+
+    try:
+        settings = load(file, report=None).shared
+    except PolicyError:
+        return []
+    message = "" if settings is None else store_problem(settings)
+    return [Problem(file, 0, 0, "shared.url", message)] if message else []
 
 
 _READ = ("RESILIENCE_POLICIES", "RESILIENCE_ISOLATED")
