@@ -34,6 +34,7 @@ from urllib.request import Request, urlopen
 from .postgres_server import PostgresServer
 
 WINDOW, LEASE = 1.0, 1.0
+STOP_SHARE = 0.04  # of the sends, before which a bot stops itself
 DRILLS = {
     "clocks-real": ("real", "epoch"),
     "clocks-still": ("still", "epoch"),
@@ -55,6 +56,17 @@ class _Slot:
     process: subprocess.Popen[str]
     placed: threading.Event = field(default_factory=threading.Event)
     reader: threading.Thread | None = None
+
+
+def _end(slot: _Slot) -> None:
+    """Kill a bot if it still runs, and close its pipes."""
+    slot.process.kill()
+    slot.process.wait()
+    if slot.reader is not None:
+        slot.reader.join()
+    for pipe in (slot.process.stdin, slot.process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 class Fleet:
@@ -111,8 +123,7 @@ class Fleet:
             raise RuntimeError("a bot has ended by itself")
         self._ended[slot.process.pid] = time.time()
         if self._dice.random() < 0.5:
-            slot.process.kill()
-            slot.process.wait()
+            _end(slot)
             self.counts["kills"] += 1
             self._slots[number] = self._start(slot.job)
         else:
@@ -138,10 +149,7 @@ class Fleet:
     def kill(self) -> None:
         """Kill every bot."""
         for slot in self._slots:
-            slot.process.kill()
-            slot.process.wait()
-            assert slot.process.stdin is not None
-            slot.process.stdin.close()
+            _end(slot)
 
     def slowest(self, settled: dict[str, float]) -> float:
         """Return the most seconds from the end of an owner to the end of a write that was adopted from it."""
@@ -160,7 +168,10 @@ def start_exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     return process, json.loads(process.stdout.readline())
 
 
-def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, limit: float = 3600.0) -> dict[str, Any]:
+def run(
+    drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, stop_share: float = STOP_SHARE,
+    limit: float = 3600.0,
+) -> dict[str, Any]:  # fmt: skip
     """Run one drill and return its counts.
 
     Args:
@@ -169,6 +180,7 @@ def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, l
         bots: how many there are.
         seed: of the faults, the kills and the stops.
         naive: whether the bots do it the naive way.
+        stop_share: of the sends, before which a bot stops itself.
         limit: seconds after which the drill fails.
     """
     clock, naive_way = DRILLS[drill]
@@ -176,7 +188,8 @@ def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, l
     exchange, access = start_exchange(seed)
     names = [[f"{seed}-{bot}-{number}" for number in range(bot, orders, bots)] for bot in range(bots)]
     common = {name: access[name] for name in ("rest", "key", "secret", "passphrase", "policy")}
-    common |= {"url": server.url(), "lease": LEASE, "clock": clock, "naive": naive_way if naive else ""}
+    common |= {"url": server.url(), "lease": LEASE, "clock": clock, "stop_share": stop_share}
+    common["naive"] = naive_way if naive else ""
     began = time.monotonic()
     fleet = Fleet([{**common, "names": some} for some in names], seed)
     try:
@@ -189,7 +202,7 @@ def run(drill: str, orders: int, bots: int, seed: int, *, naive: bool = False, l
     finally:
         fleet.kill()
         exchange.terminate()
-        exchange.wait()
+        exchange.communicate()
         server.close()
 
 
@@ -222,6 +235,9 @@ def compare(url: str, rest: str, names: list[str], fleet: Fleet) -> dict[str, An
     per_order: Counter[str] = Counter()
     for key, times in executions.items():
         per_order[key.rpartition(".")[0]] += times
+    for name in (name for name, times in per_order.items() if times > 1):
+        keys = sorted(key for key in {*states, *executions} if key.rpartition(".")[0] == name)
+        print(f"{name}: {[(key, states.get(key), executions.get(key, 0)) for key in keys]}", file=sys.stderr)
     return {
         "orders": len(names),
         "duplicates": sum(times > 1 for times in per_order.values()),

@@ -26,7 +26,6 @@ from resilience.venues.server_clock import ServerClock
 
 THREADS = 4
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
-STOP_SHARE = 0.04  # of the sends, before which the process stops itself: between the stamp and the send
 STOPPED = 0.3  # seconds without a reading, after which the clock takes its process for having been stopped
 
 
@@ -116,16 +115,16 @@ class Bot:
         if clock is not None:
             raw.clock = ServerClock(clock.time, clock.monotonic)
         self.outbox = self._open(job)
-        self._stop_before_sends(raw)
+        self._stop_before_sends(raw, job["stop_share"])
         self.client = wrap(raw, "bitget", policies=policies, outbox=self.outbox)
 
     @staticmethod
-    def _stop_before_sends(raw: BitgetClient) -> None:
-        """Stop the whole process now and then, at the worst moment: an attempt is stamped, and not sent yet."""
+    def _stop_before_sends(raw: BitgetClient, share: float) -> None:
+        """Stop the whole process before a share of the sends: an attempt is stamped, and has not left."""
         transmit, dice = raw._transmit, random.Random(os.getpid())
 
         def stop_and_transmit(session: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-            if method == "POST" and dice.random() < STOP_SHARE:
+            if method == "POST" and dice.random() < share:
                 print("stopping", flush=True)
                 os.kill(os.getpid(), signal.SIGSTOP)
             return transmit(session, method, *args, **kwargs)

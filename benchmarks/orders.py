@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict
@@ -51,10 +51,31 @@ def exchange(seed: int, window: float = WINDOW, venue: str = "bitget") -> Iterat
             process.terminate()
 
 
+def placed_orders(ledger: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how often each client id was executed, from the rows of the ledger."""
+    return {row["clientOid"]: row["executions"] for row in ledger}
+
+
 def drill(
-    address: SandboxAddress, client: Client, market: str, faults: Mapping[str, float], ids: Sequence[str], seed: int
+    address: SandboxAddress,
+    client: Client,
+    market: str,
+    faults: Mapping[str, float],
+    ids: Sequence[str],
+    seed: int,
+    executions: Callable[[Iterable[Mapping[str, Any]]], Mapping[str, int]] = placed_orders,
 ) -> DrillCounts:
-    """Place every order once through the client and hold what it reported against the ledger."""
+    """Send the write of every id once through the client and hold what it reported against the ledger.
+
+    Args:
+        address: the sandbox.
+        client: builds what sends the writes.
+        market: where it trades.
+        faults: the rates of the faults.
+        ids: the client ids.
+        seed: of the faults.
+        executions: returns how often each write was executed, from the rows of the ledger.
+    """
     # Without faults until `begin`: building a client may send requests, such as ccxt's load_markets.
     control(address, "/sandbox/reset", {})
     control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
@@ -69,8 +90,12 @@ def drill(
     time.sleep(1.2 * address.window + 0.5)  # delayed requests are delivered by then, or never
     control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
     ledger = control(address, "/sandbox/ledger")
-    executions = {row["clientOid"]: row["executions"] for row in ledger["orders"]}
-    return compare(reports, executions, requests=int(control(address, "/sandbox/status")["requests"]), seconds=seconds)
+    return compare(
+        reports,
+        executions(ledger["orders"]),
+        requests=int(control(address, "/sandbox/status")["requests"]),
+        seconds=seconds,
+    )
 
 
 def control(address: SandboxAddress, path: str, body: Any = None) -> Any:

@@ -1,11 +1,12 @@
-"""Places orders of every venue through ccxt, wrapped and plain, and compares the reports with the sandbox's ledger.
+"""Places, amends and cancels orders of every venue through ccxt, and compares the reports with the sandbox's ledger.
 
     python -m benchmarks.venues [--orders 2000] [--venue okx] [--faults harsh] [--jobs 2] [--seed 7] [--write]
 
-For each venue: ccxt's sync and async classes, spot and swap, market and limit orders, ordinary and harsh faults. The
-orders of a venue are split over all of these rows, and each is placed twice: by a wrapped exchange, and by a plain one
-with tenacity's retries. Each venue has a sandbox in another process, whose times are scaled to a window of 1 s. The
-exit status is 1 if an order of a wrapped exchange was executed twice, not at all, or was reported wrongly.
+For each venue: ccxt's sync and async classes, spot and swap, market and limit orders, amendments and cancels, ordinary
+and harsh faults. The writes of a venue are split over all of these rows, and each is sent twice: by a wrapped exchange,
+and by a plain one with tenacity's retries. Each venue has a sandbox in another process, whose times are scaled to a
+window of 1 s. The exit status is 1 if a write of a wrapped exchange was executed twice, not at all, or was reported
+wrongly.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -26,18 +28,19 @@ from resilience.sandbox.exchange.faults import NAMED_RATES
 from resilience.sandbox.order_drill import DrillCounts
 
 from .orders import WINDOW, WORKERS, drill, exchange
-from .venue_clients import SYMBOLS, client_of
+from .venue_clients import client_of
+from .venue_writes import KINDS, SYMBOLS, counted
 
 __all__ = ["DrillCounts", "Row", "is_wrong", "report", "run_venue"]
 
 RESULTS = Path(__file__).parent / "results" / "venues.md"
 COLUMNS = ("duplicates", "lost", "misreported", "unknown", "exactly_once", "requests")
 MIXES = ("ordinary", "harsh")
-SITUATIONS = tuple(product(("sync", "async"), SYMBOLS, ("market", "limit")))
+SITUATIONS = tuple(product(("sync", "async"), SYMBOLS, KINDS))
 
 
 class Row(NamedTuple):
-    """What a wrapped and a plain exchange did with the same orders in one situation."""
+    """What a wrapped and a plain exchange did with the same writes in one situation."""
 
     venue: str
     calls: str
@@ -50,7 +53,7 @@ class Row(NamedTuple):
 
 
 def run_venue(venue: str, orders: int, mixes: Sequence[str], seed: int) -> list[Row]:
-    """Place the orders of one venue, split over all rows; print each row to stderr as soon as it is finished."""
+    """Send the writes of one venue, split over all rows; print each row to stderr as soon as it is finished."""
     situations = [(mix, *situation) for mix in mixes for situation in SITUATIONS]
     rows = []
     with exchange(seed, WINDOW, venue) as address:
@@ -61,7 +64,15 @@ def run_venue(venue: str, orders: int, mixes: Sequence[str], seed: int) -> list[
             # Letters and digits alone, which every venue takes.
             ids = [f"o{seed}r{number}n{order}" for order in range(amount)]
             ours, plain = (
-                drill(address, client_of(calls, kind, ours=is_ours), market, NAMED_RATES[mix], ids, seed)
+                drill(
+                    address,
+                    client_of(calls, kind, ids, ours=is_ours),
+                    market,
+                    NAMED_RATES[mix],
+                    ids,
+                    seed,
+                    executions=partial(counted, kind, ids),
+                )
                 for is_ours in (True, False)
             )
             rows.append(Row(venue, calls, market, kind, mix, amount, ours, plain))
@@ -70,13 +81,13 @@ def run_venue(venue: str, orders: int, mixes: Sequence[str], seed: int) -> list[
 
 
 def is_wrong(row: Row) -> bool:
-    """Return whether an order of the wrapped exchange was executed twice, not at all, or was reported wrongly."""
+    """Return whether a write of the wrapped exchange was executed twice, not at all, or was reported wrongly."""
     return bool(row.ours.duplicates or row.ours.lost or row.ours.misreported)
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the table: in each cell the figure of the wrapped exchange and that of the plain one."""
-    yield "| venue | ccxt | market | orders | faults | placed | " + " | ".join(COLUMNS) + " |"
+    yield "| venue | ccxt | market | write | faults | sent | " + " | ".join(COLUMNS) + " |"
     yield "|---|---|---|---|---|---:|" + "---:|" * len(COLUMNS)
     for row in rows:
         yield _line(row[:5], row.orders, [row])
@@ -103,7 +114,8 @@ def report(rows: Sequence[Row], command: str, seed: int) -> str:
         "# Orders of every venue through ccxt",
         "",
         f"`{command}` on {machine}; ccxt {version('ccxt')}, tenacity {version('tenacity')}.",
-        f"Orders of this run, each placed by a wrapped and by a plain exchange: {counts}.",
+        f"Writes of this run, each sent by a wrapped and by a plain exchange: {counts}. `market` and `limit` place",
+        "orders; `amend` and `cancel` change orders that were placed before the faults began.",
         f"{WORKERS} at a time, seed {seed}. Each sandbox runs in a process of its own, with a window of {WINDOW:g} s.",
         "",
         "In each cell the wrapped exchange comes first, in bold; after it plain ccxt with tenacity (five attempts, any",
@@ -118,7 +130,7 @@ def report(rows: Sequence[Row], command: str, seed: int) -> str:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--orders", type=int, default=2000, metavar="N", help="orders of each venue (2000)")
+    parser.add_argument("--orders", type=int, default=2000, metavar="N", help="writes of each venue (2000)")
     parser.add_argument("--venue", action="append", choices=DIALECTS, metavar="ID", help="this venue; may be repeated")
     parser.add_argument("--faults", action="append", choices=MIXES, metavar="MIX", help="ordinary or harsh; both")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="venues at the same time (2)")

@@ -94,9 +94,8 @@ def _parse_log_line(text: str) -> ErrorInput | None:
         registry=_text(line, "registry"),
         executed=_text(line, "executed"),
         retry_after=_number(line, "retry_after", float),
+        url=f"{_text(line, 'host') or ''}{_text(line, 'path') or ''}",
     )
-    # Of some APIs the meaning of a code depends on where the request went.
-    error.resilience_url = f"{_text(line, 'host') or ''}{_text(line, 'path') or ''}"  # type: ignore[attr-defined]
     parts = [f"resilience.{line['event']}", _text(line, "operation"), _text(line, "caused_by")]
     text = " ".join(part for part in parts if part)[:_MAX_TEXT]
     return ErrorInput(error, None, text, _text(line, "policy"), RecordedFailure.of_line(line))

@@ -11,6 +11,7 @@ from weakref import ref
 from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
+from .lost_write import mark_uncertain
 from .outbox_store import HeldWrite, OutboxBusyError, OutboxStore, WriteAdoptedError
 from .pending_write import PendingWrite
 from .row import RowState
@@ -182,9 +183,11 @@ class OpenWrite:
 
     def proves_failure(self, error: BaseException) -> bool:
         """Return whether the error of the call proves that the write was not executed."""
-        failure = attached_failure(error) if isinstance(error, Exception) else None
         # An error without a failure did not come from the pipeline, and after a cancellation (or the end of the
-        # process) the call has not ended. The row stays open, and the next resume looks the write up.
+        # process) the call has not ended. The row stays open, and the next resume looks the write up. In a shared store
+        # that would be another process, and soon: it must not send an order that was cancelled before it was sent.
+        is_end = isinstance(error, Exception) or self._store.is_shared
+        failure = attached_failure(error) if is_end else None
         if failure is None or failure.executed == "maybe" or not self.began or self._is_lost or not self._is_provable:
             return False
         return not (self._resumed and failure.duplicate)  # "duplicate": what the earlier process sent is there
@@ -230,11 +233,17 @@ class OpenWrite:
             self._release()
 
     def _settle(self, error: BaseException | None) -> None:
-        if self._pending is not None or self._is_settled:
-            return  # never recorded, hence never sent; a row with this key would be another write's
+        if self._pending is not None:  # never recorded, hence never sent; a row with this key is another write's
+            if error is not None and not self._pending.withdraw():
+                mark_uncertain(error, self._key)
+            return
+        if self._is_settled:
+            return
         if self._is_substitute if error is None else not self.proves_failure(error):
             return
         self._store_state("done" if error is None else "failed")
+        if error is not None and self._is_lost:
+            mark_uncertain(error, self._key)
 
     def _store_state(self, state: RowState) -> None:
         trouble = self._store.settle(self._row(), state)

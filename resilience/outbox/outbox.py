@@ -21,13 +21,13 @@ from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
 from .open_write import OpenWrite
 from .outbox_store import NewWrite
-from .recorded_call import guard_attempts, record_calls, remember_found
+from .recorded_call import BeginWrite, guard_attempts, record_calls, remember_found
 from .resumable import begin_resume, check_wrapped
 from .resume import ResumedWrite
 from .row import Row, RowState
 from .row_match import digest_of
 from .safe_warning import warn_or_log
-from .store_opening import open_store
+from .store_opening import open_store, without_password
 from .store_waits import LONGEST_WAIT, apoll, poll_now
 from .stored_stamps import new_stamps
 from .write_recorder import WriteRecorder
@@ -67,6 +67,7 @@ class Outbox:
             ValueError: the file or the database is not an outbox, or the path, the URL or the lease is invalid.
             ModuleNotFoundError: PostgreSQL needs the extra `postgres`.
         """
+        path = without_password(path)  # in a traceback that shows local variables
         self._store = open_store(path, lease)
         self._recorder = WriteRecorder(self._store)
 
@@ -210,6 +211,14 @@ class Outbox:
         compiled = pipeline.compile(guard_attempts(fn), recorded)
         # Without a key there is nothing to look the write up by, so that it is not recorded.
         keyless = pipeline.compile(fn, info) if info.needs_consent else None
+        begin, asynchronous = self.recorder_of(pipeline, fn, info), is_async(fn)
+        keys = KeySlot(info.key, fn, make_key)
+        return record_calls(
+            compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
+        )
+
+    def recorder_of(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> BeginWrite:
+        """Return what records a write of this method before its call."""
         names, asynchronous = _positional_names(fn), is_async(fn)
 
         def begin(key: str, args: Any, kwargs: Any) -> OpenWrite:
@@ -217,10 +226,23 @@ class Outbox:
             write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
             return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous)
 
-        keys = KeySlot(info.key, fn, make_key)
-        return record_calls(
-            compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
+        return begin
+
+    def continue_recorded(
+        self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo, *, sends: bool
+    ) -> Callable[..., Any]:
+        """Compile a call inside the block of a write that is recorded already.
+
+        Args:
+            pipeline: the policy.
+            fn: the client's method, or what stands in for an attempt that was made before.
+            info: the operation.
+            sends: whether it sends anything, which must not leave before its row is on disk.
+        """
+        compiled: Callable[..., Any] = pipeline.compile(
+            guard_attempts(fn) if sends else fn, replace(info, new_stamps=new_stamps)
         )
+        return compiled
 
 
 def _positional_names(fn: Callable[..., Any]) -> list[str]:

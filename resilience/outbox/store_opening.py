@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from math import isfinite
 
+from ..telemetry.concealment import SecretText
 from .outbox_store import OutboxStore
 from .postgres import is_server_url, open_server
 from .write_table import WriteTable
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "without_password"]
 
 _LONGEST_LEASE = 86400.0  # seconds: whoever sets more has another unit in mind
+
+
+def without_password(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Return a path as it is, and a URL as a string whose `repr` shows nothing."""
+    return SecretText(path) if is_server_url(path) else path
 
 
 def open_store(path: str | os.PathLike[str], lease: float) -> OutboxStore:

@@ -87,6 +87,7 @@ def stand_in_for(
     registry: str | None,
     executed: str | None,
     retry_after: float | None,
+    url: str = "",
 ) -> Exception:
     """Return an error that a classifier sorts like the one that a log line describes.
 
@@ -100,13 +101,14 @@ def stand_in_for(
         registry: the table in which the code was found.
         executed: `no`, `maybe` or `n_a`.
         retry_after: seconds.
+        url: host and path of the request. Of some APIs the meaning of a code depends on them.
     """
     is_api_code = code is not None and (code != str(status) if registry is None else registry != "http")
     class_name = kind or "Exception"
     if is_api_code and class_name.partition(".")[0] in ("ccxt", "resilience", "builtins"):
         class_name = "replay.ApiError"  # ccxt's classes are sorted by their text, which no log has; the code says more
     error: Any = rebuild_error(class_name, "as recorded")
-    recorded: dict[str, object] = {"status_code": status, "retry_after": retry_after}
+    recorded: dict[str, object] = {"status_code": status, "retry_after": retry_after, "resilience_url": url or None}
     if is_api_code:
         recorded |= {"api_code": code, "resilience_registry": registry}
         recorded["body"] = None if registry is None else _body_with(code, registry)

@@ -149,6 +149,7 @@ def _read_attempt(line: Mapping[str, Any], at: float) -> RecordedAttempt:
         "registry": registry,
         "executed": read_text(line, "executed"),
         "retry_after": read_seconds(line, "retry_after"),
+        "url": f"{read_text(line, 'host') or ''}{read_text(line, 'path') or ''}",
     }
     return RecordedAttempt(
         read_duration(line),

@@ -18,7 +18,7 @@ def urls_of(dialect: RestDialect, address: str) -> dict[str, str]:
     return {key: address + path for key, path in dialect.ccxt_urls.items()}
 
 
-def point(exchange: _T, venue: str, urls: Mapping[str, str], credentials: tuple[str, str, str]) -> _T:
+def point(exchange: _T, venue: str, urls: Mapping[str, Any], credentials: tuple[str, str, str]) -> _T:
     """Set the URLs and the credentials of an exchange of ccxt, and return it.
 
     Raises:

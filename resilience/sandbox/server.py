@@ -29,6 +29,7 @@ from .rest.rest_dialect import RestDialect
 from .rest.routes import Router
 from .scaled_policy import policy_for
 from .websocket import Sockets
+from .websocket.order_sockets import OrderSockets, SocketEnvironment
 
 __all__ = ["Sandbox"]
 
@@ -121,6 +122,7 @@ class Sandbox:
         self.rest = f"http://{host}:{self._listener.port}"
         self._host = host
         self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
+        self._order_sockets = self._listen_for_orders(host)
         if venue == "bitget":
             # Set last, because the sockets need the exchange when they are built.
             self.exchange.orders.on_change = self.sockets.publish_order
@@ -143,6 +145,13 @@ class Sandbox:
         if self.venue != "bitget":
             raise LookupError(f"the sandbox speaks no WebSocket of {self.venue}")
         return f"ws://{self._host}:{self.sockets.port}"
+
+    def _listen_for_orders(self, host: str) -> OrderSockets | None:
+        """Return the socket by which orders are placed, where it is another one than that of the streams."""
+        dialect = self._dialect.order_socket
+        if dialect is None:
+            return None
+        return OrderSockets(SocketEnvironment(dialect, self.authenticator, self.clock, self._router.respond), host)
 
     @property
     def clock_offset(self) -> float:
@@ -211,7 +220,10 @@ class Sandbox:
         Raises:
             ValueError: it is of another venue.
         """
-        return point(exchange, self.venue, self.urls, (self.key, self.secret, self.passphrase))
+        urls: dict[str, Any] = dict(self.urls)
+        if self._order_sockets is not None and "ws" in getattr(exchange, "urls", {}).get("api", {}):
+            urls["ws"] = self._order_sockets.ccxt_urls
+        return point(exchange, self.venue, urls, (self.key, self.secret, self.passphrase))
 
     def plant(self, client_id: str, market: str = "spot", **params: Any) -> str:
         """Insert a foreign order under a client id and return its order id; the ledger does not count it.
@@ -242,6 +254,8 @@ class Sandbox:
         """Stop listening and remove the policy file."""
         self._listener.stop()
         self.sockets.close()
+        if self._order_sockets is not None:
+            self._order_sockets.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 from .._core.policy.section import Section
 from .._core.policy.units import About, Spec
 
-__all__ = ["AnswerSettings", "ClockSettings", "ExpirySettings", "FactSettings", "KeySettings", "LimitSettings"]
+__all__ = [
+    "AnswerSettings",
+    "ClockSettings",
+    "ExpirySettings",
+    "FactSettings",
+    "KeySettings",
+    "LimitSettings",
+    "WaitSettings",
+]
 
 _HOUR = 3600.0
 
@@ -85,6 +93,21 @@ class AnswerSettings(Section):
     failed: Annotated[
         str, About("The path of the items of a batch that failed, where they have a list of their own.", "data.failed")
     ] = ""
+    failed_code: Annotated[str, About("The key of the code of an item there.", "errorCode")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitSettings(Section):
+    """What a limit or a ban keeps from being sent, and for how long."""
+
+    covers: Annotated[
+        Literal["address", "account", "endpoint"],
+        About("All that the account sends from this address, all that it sends, or the operation alone.", "endpoint"),
+    ]
+    least: Annotated[
+        float, Spec("duration", 0, 24 * _HOUR, "How long, where the answer does not say; 0 is not at all.", "2s")
+    ] = 0.0
+    until: Annotated[str, About("A header with the Unix milliseconds of its end.", "X-Bapi-Limit-Reset-Timestamp")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +120,9 @@ class LimitSettings(Section):
     holds: Annotated[Mapping[str, str], About("By code or status: what a hold covers.", "{'418': address}")] = field(
         default_factory=dict
     )
+    waits: Annotated[
+        Mapping[str, WaitSettings], About("By code, else by status: what takes effect.", "{'418': {covers: address}}")
+    ] = field(default_factory=dict)
     may_follow_acceptance: Annotated[
         bool, About("Whether a bare 429 may come after the order was accepted.", "true")
     ] = False

@@ -39,6 +39,7 @@ def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
         if _needs_account_type(self, params, method):
             try:
                 yield Invocation(self.privateUtaGetV3AccountSettings)
+                self.options["uta"] = True
             except Exception as error:
                 _set_account_type(self, error)
         return (yield Invocation(original.handle_uta_and_params, (self, params, method, default)))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from .known_venue import Venue, WriteSettings
 from .order_rows import filled, value_at
 
-__all__ = ["codes_in", "find_problem"]
+__all__ = ["codes_in", "find_problem", "mappings_at", "orders_in"]
 
 Problem = tuple[Literal["unreadable", "partial"], str]
 
@@ -25,9 +25,9 @@ def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None)
     problem = _envelope_problem(venue, body)
     if problem is not None:
         return problem
-    orders = list(_orders(venue, body))
-    refused = [_failed(venue, item) for item in (*orders, *_mappings_at(body, venue.answer.results))]
-    if any(refused) or any(_mappings_at(body, venue.answer.failed)):
+    orders = list(orders_in(venue, body))
+    refused = [_failed(venue, item) for item in (*orders, *mappings_at(body, venue.answer.results))]
+    if any(refused) or any(mappings_at(body, venue.answer.failed)):
         # A word in place of a code says nothing that a code table explains: the write stays open.
         kind: Literal["unreadable", "partial"] = "unreadable" if any(map(str.isalpha, refused)) else "partial"
         return kind, "a part failed"
@@ -67,18 +67,18 @@ def codes_in(venue: Venue, body: Any) -> set[str]:
     answer = venue.answer
     codes = {value_at(body, answer.code)} if answer.code and isinstance(body, Mapping) else set()
     if answer.item_code:
-        items = (*_orders(venue, body), *_mappings_at(body, answer.results))
+        items = (*orders_in(venue, body), *mappings_at(body, answer.results))
         codes |= {item.get(answer.item_code) for item in items}
     return {str(code) for code in codes if filled(code)}
 
 
-def _orders(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
+def orders_in(venue: Venue, body: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the orders of an answer; without a path, the answer itself is the order, or a list of them."""
     path = venue.answer.order
-    return _mappings_at(body, path) if path else _mappings(body)
+    return mappings_at(body, path) if path else _mappings(body)
 
 
-def _mappings_at(body: Any, path: str) -> Iterator[Mapping[str, Any]]:
+def mappings_at(body: Any, path: str) -> Iterator[Mapping[str, Any]]:
     """Yield the mappings at a dotted path: one, or those of a list; none without a path."""
     found = body if path else None
     for key in filter(None, path.split(".")):

@@ -27,7 +27,8 @@ class WriteSettings(Section):
     """Endpoints that write in the same way, and how their outcome is looked up."""
 
     endpoints: Annotated[
-        tuple[str, ...], About("Implicit methods of ccxt; `socket NAME` is a message.", "[privatePostOrder]")
+        tuple[str, ...],
+        About("Implicit methods of ccxt; `socket NAME` is a message, `at /PATH` of one socket.", "[privatePostOrder]"),
     ]
     action: Annotated[
         Literal["place", "cancel", "amend", "replace"],
@@ -38,6 +39,9 @@ class WriteSettings(Section):
     id: Annotated[str, About("The parameter of the venue's id of an order that is there already.", "orderId")] = ""
     old_key: Annotated[str, About("`replace`: the client order id of the old order.", "cancelOrigClientOrderId")] = ""
     items: Annotated[str, About("The parameter that lists the orders of a batch; `.`: they are the body.", ".")] = ""
+    answer_items: Annotated[
+        str, About("The path of a batch's orders in the answer, where it is not that of a single order.", "result.list")
+    ] = ""
     expires: Annotated[bool, About("Whether it can carry the expiry.", "true")] = False
     sets: Annotated[
         Mapping[str, str], About("`amend`: the parameters of new values → the order's fields.", "{newPx: px}")

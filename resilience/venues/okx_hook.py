@@ -1,11 +1,16 @@
-"""Says what the data of OKX cannot: the type of an instrument, and which sizes are comparable."""
+"""Says what the data of OKX cannot: the name and type of an instrument, and which sizes are comparable."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["placeholders", "same_order"]
+__all__ = ["message_params", "placeholders", "same_order"]
+
+
+def message_params(params: Mapping[str, Any], market: str) -> Mapping[str, Any]:
+    """Return the parameters of a message with the instrument's name: sockets take a number, which no query takes."""
+    return {**params, "instId": params.get("instId") or market}
 
 
 def placeholders(params: Mapping[str, Any]) -> Mapping[str, Any]:

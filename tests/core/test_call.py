@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -330,6 +330,32 @@ def test_a_request_that_says_its_bounds() -> None:
         == "placed"
     )
     assert sent[1] - sent[0] == pytest.approx(7.0, abs=0.1)
+
+
+class UnknownOrderError(Exception):
+    """An API says that it has no such order, which it may have a moment later."""
+
+    body: ClassVar = {"code": "40109", "msg": "no such order"}
+
+
+@pytest.mark.parametrize(("reported", "wait"), [(Fence(5.0, 1.0, 10.0), 10.0), (None, 60.0)])
+def test_a_cancel_of_an_unknown_order_waits_for_its_own_lag(reported: Fence | None, wait: float) -> None:
+    """It is sent once more after L of the order that its request is about, else after that of its operation."""
+    clock = FakeClock()
+
+    def cancel() -> None:
+        call = current_call()
+        assert call is not None
+        if reported is not None:
+            call.report_fence(reported)
+        raise UnknownOrderError
+
+    info = OperationInfo(
+        operation="cancel", idempotent=True, reconcile=lambda _call: NOT_FOUND, fence=Fence(lag=60.0), registry="bitget"
+    )
+    with pytest.raises(UnknownOrderError):
+        Pipeline(Policy(deadline=300.0, retry={"max_attempts": 3}), clock=clock).compile(cancel, info)()
+    assert clock.sleeps == [wait]
 
 
 def test_a_function_without_a_signature() -> None:

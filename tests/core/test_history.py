@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policies, Policy, failure_of
 from resilience._core.call.context import CallContext
 from resilience._core.call.open_writes import OPEN_WRITES, OpenWriteHandle
 from resilience._core.call.operation_info import OperationInfo
@@ -389,3 +389,48 @@ def test_a_read_that_finds_nothing_yet_is_repeated_after_the_lag() -> None:
     error.code = "43001"
     step = failed.recovery.on_failure(error)
     assert (step.action, step.value) == (Action.WAIT, failed.plan.fence.lag)
+
+
+class SharedLog(SendLog):
+    """The log of a write that others may send too: it says whether this call may report that it was not executed."""
+
+    def __init__(self, *, may_report: bool) -> None:
+        super().__init__()
+        self._may_report = may_report
+        self.asked: list[bool] = []
+
+    def record_not_executed(self, *, duplicate: bool) -> bool:
+        self.asked.append(duplicate)
+        return self._may_report
+
+
+@pytest.mark.parametrize("may_report", [True, False])
+def test_what_another_process_may_still_send_is_not_reported_as_not_executed(may_report: bool) -> None:
+    """The log of the write is asked once, before the report, and only where the report would be a "no"."""
+    for error, executed, asked in ((ConnectionRefusedError(), "no" if may_report else "maybe", [False]),
+                                   (TimeoutError(), "maybe", [])):  # fmt: skip
+        log = SharedLog(may_report=may_report)
+        clock, events = FakeClock(), list[Any]()
+        info = OperationInfo(operation="op", key="client_id", new_stamps=lambda log=log: log)
+        pipeline = Pipeline(Policy(retry={"max_attempts": 1}), clock=clock, listeners=[events.append])
+
+        def fail(client_id: str, error: Exception = error) -> None:
+            raise error
+
+        with pytest.raises(type(error)) as raised:
+            pipeline.compile(fail, info)(client_id="a")
+        failure = attached_failure(raised.value)
+        assert failure is not None
+        assert (failure.executed, log.asked) == (executed, asked)
+        assert ("write_unknown" in [event.name for event in events]) == (executed == "maybe")
+
+
+def test_a_batch_whose_items_are_settled_is_no_unknown_write(driver: Any) -> None:
+    """What becomes of its items is told one by one."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": None}}}, clock=FakeClock(), log=False)
+    for settles, writes in ((True, 0), (False, 1)):
+        info = OperationInfo(operation="create_orders", settles_items=settles)
+        with pytest.raises(TimeoutError) as caught:
+            driver.call(policies.pipeline("p").compile(driver.transport([TimeoutError()]), info))
+        assert failure_of(caught.value).executed == "maybe"
+        assert len(policies.snapshot()["writes_in_doubt"]) == writes

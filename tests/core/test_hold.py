@@ -188,6 +188,8 @@ def failure(**fields: Any) -> Failure:
         ({"http_status": 503}, "operation"),
         ({"hint": "backoff"}, "operation"),
         ({"http_status": 500}, None),
+        ({"http_status": 429, "hold_scope": "host"}, "host"),
+        ({"http_status": 403, "hold_scope": "operation"}, "operation"),
         ({}, None),
     ],
 )

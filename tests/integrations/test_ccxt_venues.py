@@ -258,6 +258,22 @@ def test_requests_carry_their_expiry(bots: Any, venue: Any) -> None:
         assert {"bybit": headers.get("x-bapi-recv-window"), "binance": sent.get("recvWindow")}[venue.name] == "5000"
 
 
+def test_the_window_of_a_policy_is_that_of_its_calls_alone(bots: Any, venue: Any) -> None:
+    """The options are the user's: they stay, for other policies and for calls without one."""
+    script(venue, venue.accept)
+    plain = bots.at(venue.api.rest, venue.name, venue.symbol)
+    plain.options.update(UNIFIED)
+    before = json.dumps(plain.options, default=str)
+    bots.call(wrap(plain, "short", policies=policies()).create_order, venue.symbol, *ORDER)
+    headers, (_, _, sent) = venue.api.headers[-1], venue.api.seen[-1]
+    if venue.name == "okx":
+        stamp = datetime.fromisoformat(headers["ok-access-timestamp"]).timestamp()
+        assert int(headers["exptime"]) == pytest.approx(stamp * 1000 + 400, abs=2)
+    else:
+        assert {"bybit": headers.get("x-bapi-recv-window"), "binance": sent.get("recvWindow")}[venue.name] == "400"
+    assert json.dumps(plain.options, default=str) == before
+
+
 def test_a_part_of_a_success_that_failed_is_an_error(bots: Any, api: Any) -> None:
     """OKX says success of a batch whose only order was refused, and ccxt returns it as an order."""
     venue = Okx(api)

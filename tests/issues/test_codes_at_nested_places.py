@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 
 from resilience import ApiError, Classifier, CodeRegistry, failure_of
@@ -218,3 +220,11 @@ def test_an_error_without_a_code_is_uncertain() -> None:
     assert error is not None
     error.http_status = 400
     assert classifier.classify(error).executed == "maybe"
+
+
+def test_the_time_of_an_item_is_that_of_the_answer() -> None:
+    """OKX has its time in the items alone: with it the request is known to have arrived, so W is not waited for."""
+    item = {"ordId": "", "clOrdId": "k", "ts": "1780308005125", "sCode": "51149", "sMsg": "Order timed out."}
+    error = ccxt.ExchangeError(f"okx {json.dumps({'code': '1', 'msg': '', 'data': [item]})}")
+    failure = failure_of(error)
+    assert (failure.code, failure.executed, failure.answered_at) == ("51149", "maybe", 1780308005.125)

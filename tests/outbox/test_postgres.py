@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ import pytest
 from resilience import NOT_FOUND, Policies, RejectedError, current_call, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
 from resilience.outbox import Outbox
+from resilience.outbox.postgres import postgres_store, statements
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from resilience.venues.server_clock import ServerClock
-from tests.outbox.bots import Bot, Killed, found_all, found_none, wrapped
+from tests.outbox.bots import Bot, Killed, found_all, found_all_async, found_none, wrapped
 from tests.outbox.database import Database
 
 OpenOutbox = Callable[..., Outbox]
@@ -112,8 +114,8 @@ def test_resume_is_for_the_own_writes_and_adopt_for_those_of_the_dead(
     rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": found_all}}
     (adopted,) = alive.adopt(wrap(Bot(), "trade", operations=rules, policies=policies, outbox=alive))
     assert (adopted.key, adopted.outcome, adopted.value) == ("a", "done", "found")
-    told = [event for event in events if event.name == "write_adopted"]
-    assert [(event.key, event.owner, event.level, event.operation) for event in told] == [
+    adoptions = [event for event in events if event.name == "write_adopted"]
+    assert [(event.key, event.owner, event.level, event.operation) for event in adoptions] == [
         ("a", row.owner, "warning", "place")
     ]
     (settled,) = alive.rows("done")
@@ -301,15 +303,12 @@ class StillClock:
         self._stopped_for += time.monotonic() - began
 
 
-def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
-    exchange: Sandbox, open_outbox: OpenOutbox, database: Database
-) -> None:
-    """The owner measures the venue's clock, signs anew, and sends nothing: another process has placed the order."""
-    first, second, clock = open_outbox(), open_outbox(), StillClock()
+def stop_while_another_places_the_order(exchange: Sandbox, first: Outbox, second: Outbox, database: Database) -> Any:
+    """Return a client whose process stops before its first send, and what its requests are answered."""
+    clock = StillClock()
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     raw.clock = ServerClock(clock.time, clock.monotonic)
-    owner = Policies.load(exchange.policy, clock=clock).wrap(raw, "bitget", outbox=first)
-    transmit, answers = raw._transmit, []
+    transmit, answers = attrgetter("_transmit")(raw), list[tuple[str, str]]()
 
     def stop_first(*args: Any, **kwargs: Any) -> Any:
         """Stop before the first request is on the wire, for as long as another process needs."""
@@ -323,6 +322,15 @@ def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
         return answer
 
     vars(raw)["_transmit"] = stop_first
+    return Policies.load(exchange.policy, clock=clock).wrap(raw, "bitget", outbox=first), answers
+
+
+def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
+    exchange: Sandbox, open_outbox: OpenOutbox, database: Database
+) -> None:
+    """The owner measures the venue's clock, signs anew, and sends nothing: another process has placed the order."""
+    first, second = open_outbox(), open_outbox()
+    owner, answers = stop_while_another_places_the_order(exchange, first, second, database)
     with pytest.raises(BitgetApiError, match="expired") as raised:
         owner.spot_place_order(**ORDER, clientOid="a")
     assert "was adopted by" in str(raised.value.__cause__)
@@ -332,6 +340,21 @@ def test_both_clocks_stand_still_and_the_venue_says_that_the_stamp_has_expired(
     assert answers == [("POST", "40008")], "the second attempt was stamped, and not sent"
 
 
+def test_the_naive_way_places_that_order_twice(
+    exchange: Sandbox, open_outbox: OpenOutbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner that goes by its own clock, and does not ask for the epoch, signs anew and sends."""
+    for name, statement in vars(statements).items():
+        if isinstance(statement, str) and "%(epoch)s" in statement and name in vars(postgres_store) and name != "TAKE":
+            blind = statement.replace("AND owner = %(me)s AND epoch = %(epoch)s", "").replace("AND state = 'open'", "")
+            monkeypatch.setattr(postgres_store, name, blind)
+    first, second = open_outbox(), open_outbox()
+    owner, answers = stop_while_another_places_the_order(exchange, first, second, database)
+    owner.spot_place_order(**ORDER, clientOid="a")
+    assert [row["executions"] for row in exchange.ledger()["orders"]] == [2]
+    assert answers == [("POST", "40008"), ("POST", "00000")]
+
+
 def test_another_account_does_not_take_the_write(
     exchange: Sandbox, open_outbox: OpenOutbox, database: Database
 ) -> None:
@@ -339,6 +362,9 @@ def test_another_account_does_not_take_the_write(
     dead, alive = open_outbox(), open_outbox()
 
     def die(**_params: Any) -> Any:
+        call = current_call()
+        assert call is not None
+        call.stamp(exchange.now())
         raise Killed
 
     with pytest.raises(Killed):
@@ -382,3 +408,64 @@ def test_a_forked_child_has_a_name_and_connections_of_its_own(open_outbox: OpenO
     assert states(outbox) == {"parent": "open", "child": "done"}
     assert len({row.owner for row in [*outbox.open, *outbox.rows("done")]}) == 2
     assert [write.outcome for write in outbox.resume(wrapped(Bot(), outbox))] == ["done"]
+
+
+def test_a_call_that_is_rejected_after_its_write_was_adopted_cannot_say_no(
+    open_outbox: OpenOutbox, database: Database
+) -> None:
+    """It waited for a breaker, a quota or a slot while another process placed the order."""
+    first, second = open_outbox(), open_outbox()
+
+    def adopt(event: Any) -> None:
+        if event.name == "call_rejected":
+            database.end_leases()
+            second.adopt(wrapped(Bot(), second))
+
+    settings = {"version": 1, "policies": {"trade": {"extends": "default"}}}
+    policies = Policies.from_mapping(settings, clock=FakeClock())
+    policies.isolate("trade", reason="a test")
+    policies.subscribe(adopt)
+    rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": found_all}}
+    raw = Bot()
+    with pytest.raises(RejectedError) as raised:
+        wrap(raw, "trade", operations=rules, policies=policies, outbox=first).place(client_id="a")
+    assert (raw.sent, states(second)) == ([], {"a": "done"})
+    assert failure_of(raised.value).executed == "maybe"
+
+
+def test_an_order_that_was_cancelled_before_it_was_sent_is_not_sent_by_another(
+    open_outbox: OpenOutbox, database: Database
+) -> None:
+    """Its row is settled when its caller hears that nothing was sent."""
+    outbox, other = open_outbox(), open_outbox()
+    raw = Bot()
+
+    async def main() -> None:
+        settings = {"trade": {"extends": "default", "admission": {"max_concurrent": 1, "max_queue": 9}}}
+        policies = Policies.from_mapping({"version": 1, "policies": settings})
+        rules: dict[str, Any] = {"place_async": {"key": "client_id", "reconcile": found_all_async}}
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        class Slow(Bot):
+            async def place_async(self, *args: Any, client_id: str = "", **more: Any) -> str:
+                entered.set()
+                await leave.wait()
+                return await super().place_async(*args, client_id=client_id, **more)
+
+        bot = wrap(Slow(), "trade", operations=rules, policies=policies, outbox=outbox)
+        running = asyncio.create_task(bot.place_async(client_id="a"))
+        await entered.wait()
+        waiting = asyncio.create_task(bot.place_async(client_id="b"))
+        await asyncio.sleep(0)  # it has its row, and waits for the slot
+        assert outbox.find("b") is not None
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await waiting
+        assert failure_of(raised.value).executed == "no"
+        leave.set()
+        await running
+
+    asyncio.run(main())
+    assert states(outbox) == {"a": "done", "b": "failed"}
+    database.end_leases()
+    assert other.adopt(wrapped(raw, other), resend=True) == []

@@ -37,7 +37,14 @@ def own_server(postgres: PostgresServer) -> Iterator[PostgresServer]:
 
 def shown(error: BaseException) -> str:
     """Return all that a log would show of an error, and what it pickles to."""
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(pickle.dumps(error))
+    ours = [
+        repr(value)
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if "resilience" in frame.f_globals["__name__"]
+        for value in frame.f_locals.values()
+    ]
+    texts = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(pickle.dumps(error))
+    return texts + "".join(ours)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import NOT_FOUND, Found, Policies
+from resilience import NOT_FOUND, Found, Policies, failure_of
 from resilience.cli import main
 from resilience.replay.log_reader import read_log
 from resilience.telemetry.structlog import StructlogListener
@@ -326,3 +326,22 @@ def test_no_line_makes_it_fail(lines: list[tuple[str, dict[str, Any]]], odd: str
     answer = compare_calls(log, replay(log.calls, builtin()))
     json.dumps(answer)
     assert log.lines <= len(lines) + 1
+
+
+@pytest.mark.parametrize(
+    ("path", "executed"), [("/api/v3/order/cancelReplace", "maybe"), ("/fapi/v1/order", "no"), (None, "maybe")]
+)
+def test_a_code_means_what_it_means_where_the_request_went(path: str | None, executed: str) -> None:
+    """Binance's -2021 is half a replacement on spot and a refused trigger on futures; else the careful one counts."""
+    line = {
+        "event": "resilience.attempt_failed",
+        "call": "1",
+        "attempt": 1,
+        "policy": "p",
+        "operation": "o",
+        "code": "-2021",
+    }
+    line |= {"registry": "binance", "host": "api.binance.com", "path": path, "category": "user_fixable"}
+    (call,) = read_log([json.dumps(line)]).calls
+    (attempt,) = call.attempts
+    assert failure_of(attempt.error()).executed == executed

@@ -213,3 +213,19 @@ def test_an_order_that_may_only_rest(venue: str) -> None:
         placed = call(*order)
         found = call("fetch_order", placed["id"], SPOT, {"acknowledged": True} if venue == "bybit" else {})
         assert (found["status"], found["filled"]) == ("canceled", 0)
+
+
+@pytest.mark.parametrize("other", ["second", "nobody"])
+def test_the_order_id_of_okx_wins(other: str) -> None:
+    """Where a request has both ids, the client id may be that of another order, or of none."""
+    with trading("okx") as (_, call):
+        first, second = (
+            call("create_order", SPOT, "limit", "buy", 0.01, 50_000, {"clientOrderId": name})
+            for name in ("first", "second")
+        )
+        named = {"instId": "BTC-USDT", "ordId": first["id"], "clOrdId": other}
+        (item,) = call("privatePostTradeAmendOrder", {**named, "newPx": "49000"})["data"]
+        assert (item["ordId"], item["sCode"]) == (first["id"], "0")
+        prices = [call("fetch_order", one["id"], SPOT)["price"] for one in (first, second)]
+        (row,) = call("privateGetTradeOrder", named)["data"]
+        assert (prices, row["clOrdId"]) == ([49_000, 50_000], "first")

@@ -209,7 +209,7 @@ def test_controls_over_http(exchange: Sandbox, send: Send) -> None:
     requests.post(exchange.rest + "/sandbox/faults", json={"rates": {}}, timeout=60)
     send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
     rows = requests.get(exchange.rest + "/sandbox/ledger", timeout=60).json()["orders"]
-    assert [sorted(row) for row in rows] == [["clientOid", "executions", "orderId", "symbol"]]
+    assert [sorted(row) for row in rows] == [["clientOid", "executions", "open", "orderId", "price", "symbol"]]
     requests.post(exchange.rest + "/sandbox/reset", timeout=60)
     assert exchange.ledger() == {"orders": []}
 

@@ -92,11 +92,13 @@ def start_hold(plan: Plan, failure: Failure, now: float) -> None:
 def scope_of(failure: Failure, info: OperationInfo) -> str | None:
     """Return what the wait concerns that a failure may ask for: `host`, `operation`, or None if it makes no hold.
 
-    A ban concerns all operations of the host and account. Where neither is known, as for a decorated function, no other
-    operation is known to lead there.
+    A ban concerns all operations of the host and account, and so does a limit of which the venue's data says so. Where
+    neither host nor account is known, as for a decorated function, no other operation is known to lead there.
     """
-    if _is_ban(failure):
+    if _is_ban(failure) or failure.hold_scope == "host":
         return "host" if info.host or info.account else "operation"
+    if failure.hold_scope is not None:
+        return "operation"
     return "operation" if failure.http_status in _WAIT or failure.hint == "backoff" else None
 
 

@@ -209,7 +209,8 @@ class CallHistory:
         self.call.failure = final
         mark_attempts(self.plan, 0)
         # What is idempotent can be sent again without a lookup, unless it has one.
-        if final.executed == "maybe" and (self.plan.confirmable or not self.plan.idempotent):
+        maybe_executed = final.executed == "maybe" and (self.plan.confirmable or not self.plan.idempotent)
+        if maybe_executed and not self.plan.info.settles_items:
             self._record_unsettled(final, "unknown")
             self.events.emit_side_event("write_unknown", attempts=final.attempts)
         else:

@@ -142,7 +142,7 @@ class LookupDecision:
             self._history.record_reconciled()
             return NextStep(Next.RETURN, answer.value)
         too_early = self._history.failure.hint == "requery_once" and not self.is_last
-        return NextStep(Next.RETRY, self._plan.fence.lag) if too_early else _FINISH
+        return NextStep(Next.RETRY, self._history.sent.lag) if too_early else _FINISH
 
     def _judge_write(self, answer: Any, sent: float, now: float) -> NextStep:
         uncertain_write = self._history.uncertain_write

@@ -50,6 +50,7 @@ class OperationInfo:
         needs_consent: no key is made for this operation: only one that the caller gives is used.
         always_sent: a read that is never answered from memory: it asks for the server's time, or fills the client.
         prepares_cancel: it is made inside a call that only cancels, which cannot do without it.
+        settles_items: a batch whose caller settles its items one by one: as a whole it is no write in doubt.
         check_answers: an answer that is not this keyed write's is no success: see `_pipeline/own_answers.py`.
     """
 
@@ -75,6 +76,7 @@ class OperationInfo:
     new_stamps: Callable[[], SendLog] = SendLog
     make_key: Callable[[], str] | None = None
     needs_consent: bool = False
+    settles_items: bool = False
     check_answers: bool = False
     venue: str | None = None
     always_sent: bool = False

@@ -173,6 +173,11 @@ class Plan:
         return self.info.reconcile is not None and self.idempotent and not self.info.read
 
     @property
+    def logs_sends(self) -> bool:
+        """Return whether it matters what the attempts of a call report of what they send."""
+        return self.reconcilable or self.confirmable or self.keys is not None
+
+    @property
     def retry_safety(self) -> str:
         """Return in a word why a call may be sent again or not: the event field of that name."""
         if self.info.read:
@@ -199,7 +204,7 @@ class Plan:
             hold=gate.hold,
             needs_gate=gate.is_needed,
             pay_at_once=gate.pay_at_once,
-            new_stamps=self.info.new_stamps if self.reconcilable or self.keys is not None else None,
+            new_stamps=self.info.new_stamps if self.logs_sends else None,
             successes=self.counts.successes,
         )
 
@@ -212,7 +217,7 @@ class Plan:
         until = min(deadline, now + self.attempt_timeout)
         if self.budget is not None:
             self.budget.deposits.add_success(now)
-        stamps = self.info.new_stamps() if self.reconcilable or self.keys is not None else None
+        stamps = self.info.new_stamps() if self.logs_sends else None
         return CallContext(self, deadline, until, key, stamps, in_lookup=self.gate.passes_as_lookup())
 
     def isolation_error(self, *, in_lookup: bool) -> Exception | None:

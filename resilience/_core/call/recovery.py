@@ -267,7 +267,9 @@ class Recovery:
             self._history.report_failure()
             return self._begin_lookup()  # "no such order" may mean cancelled, filled, or not visible yet
         if hint == "requery_once" and plan.info.read and not self._history.is_lookup:  # a lookup is repeated by itself
-            return self._retry(now, plan.fence.lag)  # an order may be invisible for that long after it was accepted
+            return self._retry(
+                now, self._history.sent.lag
+            )  # an order may be invisible for that long after it was accepted
         return None
 
     def _may_retry(self) -> bool:

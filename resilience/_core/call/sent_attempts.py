@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..classify.failure import Failure
+from ..stages.fence import Fence
 from .operation_info import fence_of_request
 from .plan import Plan
 from .reconcile import UncertainWrite
@@ -52,6 +53,11 @@ class SentAttempts:
     def is_open(self) -> bool:
         """Return whether some attempt has to be looked up before anything is sent or reported."""
         return self.uncertain_write is not None and self.uncertain_write.is_open
+
+    @property
+    def lag(self) -> float:
+        """Return for how many seconds the order of the last request may be missing from queries."""
+        return (self._reported_fence() or self._plan.fence).lag
 
     def record(self, failure: Failure, attempt: int, now: float) -> None:
         """Record a failed attempt: its stamp, and whether it may have been executed."""
@@ -102,14 +108,18 @@ class SentAttempts:
         if self.uncertain_write is None:
             began = None if plan.info.resumed else self._started
             self.uncertain_write = UncertainWrite(plan.rules, plan.fence, sent_at, began)
-        reported = None if self.stamps is None else self.stamps.fence
         self.uncertain_write.attempt_opened(
             sent=now,
             stamp=stamp,
             answered_at=failure.answered_at,
             is_likely_refused=is_likely_refused,
-            fence=None if reported is None else fence_of_request(plan.rules, reported),
+            fence=self._reported_fence(),
         )
+
+    def _reported_fence(self) -> Fence | None:
+        """Return the bounds of the last request, where it says them; those of the operation hold for any request."""
+        reported = None if self.stamps is None else self.stamps.fence
+        return None if reported is None else fence_of_request(self._plan.rules, reported)
 
     def _first_stamp(self) -> float:
         """Return the first stamp; of another process the earliest, whose clock may have been set back in between."""

@@ -226,6 +226,7 @@ class Classifier:
             retry_after=evidence.retry_after,
             retry_at=evidence.retry_at,
             banned=evidence.banned,
+            hold_scope=evidence.hold_scope,
             known=False,
             guessed=True,
         )

@@ -25,6 +25,7 @@ _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "_retry_after",
     "resilience_body", "resilience_code", "resilience_executed", "resilience_from_status", "resilience_headers",
+    "resilience_hold_scope",
     "resilience_registry", "resilience_status", "resilience_url", "url",
     *CODE_NAMES,
 )  # fmt: skip
@@ -53,6 +54,7 @@ class Evidence(NamedTuple):
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
         banned: the object says that the client is banned until `retry_at`.
+        hold_scope: `resilience_hold_scope`, what the integration knows a wait to concern: `host` or `operation`.
         executed: `resilience_executed`, whether the request may have taken effect.
         is_rejection: it is a `RejectedError`: nothing was sent.
         more_codes: further candidates for a code, tried in the tables after `code`. An unknown one is no code: words
@@ -81,6 +83,7 @@ class Evidence(NamedTuple):
     from_status: bool = False
     status_from_code: bool = False
     banned: bool = False
+    hold_scope: str | None = None
     was_connected: bool = False
     url: str = ""
 
@@ -128,6 +131,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         from_status=from_status,
         status_from_code=status_from_code,
         banned=banned,
+        hold_scope=read("resilience_hold_scope"),
         was_connected=not _PROXY_CLASSES.isdisjoint(class_names) and _was_connected(source),
         url=url_of(read) or ("" if response is None else url_of(partial(get, response))),
     )

@@ -38,6 +38,7 @@ class Failure:
         proof: how sure `executed == "no"` is: `proven`, `likely`, or `none` where it is not `no`.
         lookup_error: what a broken reconciler raised or returned, else None.
         banned: the answer says that the client is banned, and until when.
+        hold_scope: what the wait concerns by the venue's data, `host` or `operation`; None where that says nothing.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 
@@ -63,3 +64,4 @@ class Failure:
     proof: Proof = "none"
     lookup_error: Any = None
     banned: bool = False
+    hold_scope: str | None = None

@@ -37,6 +37,7 @@ def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
         retry_after=evidence.retry_after,
         retry_at=evidence.retry_at,
         banned=evidence.banned,
+        hold_scope=evidence.hold_scope,
         remedy=rule.remedy,
         hint=rule.hint,
         duplicate=rule.duplicate,

@@ -80,7 +80,7 @@ def _dry_class(sending: type, *, asynchronous: bool) -> type:
     def watch(self: Any, url: str, message_hash: Any, message: Any = None, *rest: Any, **more: Any) -> Any:
         if is_set_up_under_way():  # a login, without which ccxt does not make the message
             return super(dry, self).watch(url, message_hash, message, *rest, **more)
-        raise _WouldSendError(PreparedRequest("WS", url, message or {}, message_name(message)))
+        raise _WouldSendError(PreparedRequest("WS", url, message or {}, message_name(message, url)))
 
     methods = {"fetch2": fetch2_async, "watch": watch} if asynchronous else {"fetch2": fetch2}
     dry: Any = type(sending.__name__, (sending,), {"__slots__": (), **methods})

@@ -84,7 +84,7 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         # Here, and not where ccxt was asked to send: its own throttle may have waited in between.
         params = self._resilience.stamped_params(method, path, {} if params is None else params)
         with correct_time():
-            signed = original.sign(self, path, api, method, params, *rest, **more)
+            signed = original.sign(self._resilience.signer(self), path, api, method, params, *rest, **more)
         return self._resilience.finish(signed)
 
     def nonce(self: Any) -> Any:

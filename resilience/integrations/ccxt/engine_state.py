@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
+from .batch_log import BATCH
 from .exchange_facts import KEY_NAMES, STAMP_ERRORS
 from .exchange_support import ExchangeSupport, PreparedRequest
+from .limit_marks import mark_wait
 from .method_names import may_write, places_orders
 from .nonce_clock import NonceClock
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
@@ -80,6 +82,17 @@ class EngineState:
         """Return the parameters to sign, with the time that the exchange measures its receive window from."""
         return params if self.support is None else self.support.stamped_params(method, path, params)
 
+    def signer(self, engine: Any) -> Any:
+        """Return what signs a request: the engine, or a copy of it where options are those of this request alone."""
+        options = {} if self.support is None else self.support.signing_options(REQUEST.get())
+        if not options:
+            return engine
+        # The options belong to the user, and to other threads and tasks: they must not change even for a moment.
+        copy = object.__new__(type(engine))
+        copy.__dict__ = {**engine.__dict__, "options": {**engine.options, **options}}
+        copy._resilience = self
+        return copy
+
     def finish(self, signed: Any) -> Any:
         """Return a signed request as it is sent, and report its stamp to the current call before that."""
         call = current_call()
@@ -87,6 +100,9 @@ class EngineState:
             return signed
         stamp = self.support.stamp_of(signed)
         if stamp is not None:
+            batch = BATCH.get()
+            if batch is not None:
+                batch.add_stamp(REQUEST.get(), stamp)
             call.stamp(stamp)
         return self.support.finish(REQUEST.get(), signed)
 
@@ -125,9 +141,11 @@ class EngineState:
         if call.key is not None and not support.has_key(request):
             request.takes_key = False
             call.report_key_unused()
-        fence = support.fence_of(request, url, headers, body)
+        fence, batch = support.fence_of(request, url, headers, body), BATCH.get()
         if fence is not None:
             call.report_fence(fence)
+        if batch is not None:
+            batch.add_request(request, (url, headers, body), fence)
 
     def finish_message(self, request: SentRequest, message: Any) -> None:
         """Add to a message over a socket what lets it expire, and report its stamp and its bounds."""
@@ -136,6 +154,9 @@ class EngineState:
             return
         stamp = support.finish_message(request, message)
         fence = support.fence_of(request, "", None, message)
+        if call.key is not None and not support.has_key(request):
+            request.takes_key = False
+            call.report_key_unused()
         if stamp is not None:
             call.stamp(stamp)
         if fence is not None:
@@ -149,12 +170,14 @@ class EngineState:
             request.error = error
         if request.status is None:
             return False
+        self._add_answer(request, request.text)
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
         if self.support is not None:
             # ccxt leaves the code out of the texts of some errors; an exchange's own code is in its answer.
             if isinstance(request.text, str) and request.text.startswith("{"):
                 set_attribute(error, "resilience_body", request.text)
+            mark_wait(self.support, request, error)
             ask = self.support.learn_rejection(request.text, request.sent_at)
         else:
             ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)
@@ -202,6 +225,7 @@ class EngineState:
             request.outcome = "accepted"
             return response
         support = self.support
+        self._add_answer(request, response)
         found = None if support is None else support.problem(request, response)
         if found is None:
             request.outcome = "accepted"
@@ -212,6 +236,11 @@ class EngineState:
         # A list is the answer to a batch, of which some items may have been placed.
         self._reject(request, error, response, executed="maybe" if isinstance(response, list) else None)
         raise error
+
+    def _add_answer(self, request: SentRequest, answer: Any) -> None:
+        batch = BATCH.get()
+        if batch is not None and request.writes:
+            batch.add_answer(request, answer)
 
     def _unusable(self, request: SentRequest, response: Any) -> str | None:
         """Return why a response without an error status is none to this request, or None."""
@@ -233,6 +262,8 @@ class EngineState:
         request.outcome = "failed"
         if request.writes:
             request.error = error
+        if self.support is not None:
+            mark_wait(self.support, request, error)
         set_attribute(error, "body", response)
         set_attribute(error, "resilience_url", request.url)
         if executed is not None and request.writes:

@@ -34,6 +34,7 @@ from .._client_classes import rejection_types
 from .._order_lanes import lane_of
 from ..requests import disable_retries, guard_connections
 from .attempt import as_attempt, as_watch
+from .batches import Batches
 from .dry_run import Engines
 from .engine_state import ErrorClasses
 from .exchange_rules import ExchangeRules
@@ -70,10 +71,12 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     # The same rules, state and all, with another `resolve`.
     exchange_rules = object.__new__(ExchangeRules)
     exchange_rules.__dict__ = rules.__dict__
+    exchange_rules.batches = None
     operations = _Operations(exchange)
     exchange_rules.check_keys(operations)
     load_tables(operations._registry())
     wrapped = proxy_class(type(exchange))(operations, exchange_rules)
+    exchange_rules.batches = Batches(operations, operations._engines, wrapped)
     engine, info = operations._engine, operations.resilience_operation_info("load_markets", wrapped)
     if info is not None:
         # Without a reference to `wrapped`: a method of it may be used when it is gone itself.

@@ -17,6 +17,8 @@ from ..._pipeline.callables import is_async
 from ..._pipeline.observed_calls import observe
 from ..._pipeline.pipeline import Pipeline
 from .attempt import as_attempt
+from .batch_attempt import batch_attempt, batch_info
+from .batches import Batches
 from .method_names import is_watch
 
 __all__ = ["ExchangeRules"]
@@ -24,6 +26,9 @@ __all__ = ["ExchangeRules"]
 
 class ExchangeRules(OperationRules):
     """The rules of an exchange. A key that they name travels in `params`."""
+
+    __slots__ = ("batches",)  # beside the `__dict__`, which is that of the rules they are made of
+    batches: Batches | None
 
     def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
         """Return the pipeline and the info of an operation, with the key where ccxt takes it."""
@@ -51,7 +56,10 @@ class ExchangeRules(OperationRules):
         if info.read and not self.resolve(info)[1].read:
             method = attempt.__wrapped__
             attempt = as_attempt(method, method.__self__._resilience, asynchronous=is_async(fn), all_write=True)
-        return super().compile(attempt, info)
+        batch = None if self.batches is None else self.batches.of(self, info)
+        if batch is None:
+            return super().compile(attempt, info)
+        return batch.compile(super().compile(batch_attempt(attempt, batch.venue), batch_info(info)), fn)
 
     def check_keys(self, operations: Any) -> None:
         """Refuse a key that a method, named in full, cannot carry, and a name that no operation has.

@@ -80,6 +80,10 @@ class ExchangeSupport(Protocol):
         """
         return params
 
+    def signing_options(self, request: Any) -> Mapping[str, Any]:
+        """Return options of ccxt with which this request alone is signed, in place of the exchange's own."""
+        return {}
+
     def finish(self, request: Any, signed: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a signed request as it is sent; only what is not signed may be added.
 
@@ -116,6 +120,14 @@ class ExchangeSupport(Protocol):
     def nonce(self, own: Any) -> Any:
         """Return the nonce to sign with instead of ccxt's own."""
         return own
+
+    def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
+        """Return what a refusal by a limit or a ban keeps from being sent, and for how many seconds; None for others.
+
+        The first is `host` for all that an account sends to the host, or `operation`; the seconds are None where
+        nothing says them.
+        """
+        return None
 
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp, of which ccxt makes another class than `InvalidNonce`."""

@@ -15,9 +15,9 @@ from .engine_state import EngineState
 from .exchange_facts import WITHOUT_ORDER_ID
 from .method_names import places_orders
 
-__all__ = ["find_problem"]
+__all__ = ["TRIALS", "find_problem"]
 
-_TRIALS = ("test", "validate", "preview")
+TRIALS = ("test", "validate", "preview")
 """Parameters by which an exchange checks an order and does not place it."""
 
 
@@ -62,4 +62,4 @@ def _is_id(value: Any) -> bool:
 
 def _is_trial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     values = (*args, *kwargs.values())
-    return any(isinstance(value, Mapping) and any(value.get(name) for name in _TRIALS) for value in values)
+    return any(isinstance(value, Mapping) and any(value.get(name) for name in TRIALS) for value in values)

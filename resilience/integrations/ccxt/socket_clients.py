@@ -54,7 +54,8 @@ async def _send(client: Any, send: Any, exchange_id: str, message: Any) -> Any:
             if _is_isolated(request):
                 return None
             attempt.record(request, reads=is_read(attempt.operation))
-            request.check_key("", None, message, KEY_NAMES.get(exchange_id))
+            if request.takes_key:
+                request.check_key("", None, message, KEY_NAMES.get(exchange_id))
     return await send(message)
 
 

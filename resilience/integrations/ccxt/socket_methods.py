@@ -47,7 +47,7 @@ def socket_methods(original: Any) -> dict[str, Callable[..., Any]]:
         if subscribe_hash is not None and subscribe_hash in self.client(url).subscriptions:
             # ccxt would take it for a subscription that it has, send nothing, and hand out the other request's answer.
             raise self._resilience.errors.timeout(f"{self.id} {attempt.operation}: its request id is in use")
-        request = SentRequest("WS", attempt.operation, message_name(message))
+        request = SentRequest("WS", attempt.operation, message_name(message, url))
         self._resilience.finish_message(request, message)
         token = REQUEST.set(request)
         try:

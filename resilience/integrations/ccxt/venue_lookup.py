@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..._core.base.routine import Invocation, Routine
 from ..._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
@@ -18,7 +19,7 @@ from ...venues.order_rows import Same, same_fields
 from ...venues.write_request import WriteRequest
 from .exchange_support import WrappedExchange
 
-__all__ = ["batch_items", "message_name", "message_params", "venue_reconciler"]
+__all__ = ["batch_items", "find_message", "message_name", "message_params", "venue_reconciler"]
 
 _UNKNOWN_OUTCOME = Found(None, matches=False)
 """Ends the lookups at once: the outcome stays unknown."""
@@ -45,11 +46,14 @@ def venue_reconciler(exchange: WrappedExchange, support: Any, wrapped: Any) -> C
         write = support.write_of(request)
         params = message_params(request.params) if request.method == "WS" else request.params
         items = [] if write is None else batch_items(write, params)
+        market = _market(exchange.engine, call) if request.method == "WS" and items else None
         if write is None or len(items) != 1 or not venue.orders[write.order].queries:
             if call.key is None:
                 raise InconclusiveLookupError(f"{request.path} cannot be looked up")
             return _UNKNOWN_OUTCOME
-        lookup = look_up(venue, _as_write(support.hook, write, items[0], call), _same(support.hook, venue, write))
+        lookup = look_up(
+            venue, _as_write(support.hook, write, items[0], call, market), _same(support.hook, venue, write)
+        )
         answer = yield from lookup_routine(lookup, ask, venue.answer.code)
         return _as_ccxt(exchange.engine, venue, call, answer)
 
@@ -63,10 +67,15 @@ def batch_items(write: WriteSettings, params: Any) -> list[Mapping[str, Any]]:
     return [item for item in listed if isinstance(item, Mapping)]
 
 
-def message_name(message: Any) -> str | None:
-    """Return the name of a message over a socket, as venues' files have it, or None."""
+def message_name(message: Any, url: str) -> str | None:
+    """Return the name of a message over a socket, with the path of the socket, or None."""
     name = (message.get("op") or message.get("method")) if isinstance(message, Mapping) else None
-    return f"socket {name}" if name else None
+    return f"socket {name} at {urlsplit(url).path}" if name else None
+
+
+def find_message(venue: Venue, name: str) -> WriteSettings | None:
+    """Return what is known of a message by its name: at this socket, or wherever it is sent."""
+    return venue.write(name) or venue.write(name.partition(" at ")[0])
 
 
 def message_params(message: Mapping[str, Any]) -> Any:
@@ -75,7 +84,9 @@ def message_params(message: Mapping[str, Any]) -> Any:
     return params[0] if isinstance(params, list) and len(params) == 1 else params
 
 
-def _as_write(hook: Any, write: WriteSettings, params: Mapping[str, Any], call: Any) -> WriteRequest:
+def _as_write(hook: Any, write: WriteSettings, params: Mapping[str, Any], call: Any, market: Any) -> WriteRequest:
+    if market is not None and hasattr(hook, "message_params"):
+        params = hook.message_params(params, market["id"])
     extra = hook.placeholders(params) if hasattr(hook, "placeholders") else {}
     return WriteRequest(write, params, call.key, call.sent_at, extra)
 

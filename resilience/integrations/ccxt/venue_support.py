@@ -16,17 +16,19 @@ from ..._core.call.context import current_call
 from ..._core.stages.fence import Fence
 from ...venues import confirmed_writes
 from ...venues.known_venue import Venue, WriteSettings
-from ...venues.order_rows import value_at
+from ...venues.limit_waits import limit_wait
+from ...venues.order_rows import unix_seconds, value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
-from .venue_lookup import batch_items, message_params, venue_reconciler
+from .venue_lookup import batch_items, find_message, message_params, venue_reconciler
 
 __all__ = ["VenueSupport"]
 
 _EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
+_SIGNED_BY_CCXT = ("apiKey", "timestamp", "signature")
 _CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
 
 
@@ -57,7 +59,7 @@ class VenueSupport(ExchangeSupport):
         """Return fields of `OperationInfo` for a method, beyond what its name says."""
         is_socket = is_socket_call(method.operation)
         fields: dict[str, Any] = {
-            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._longest_fence(),
+            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._fence(method),
             "sends_window": True,
         }  # fmt: skip
         shown = self._keys_of(method)
@@ -85,13 +87,16 @@ class VenueSupport(ExchangeSupport):
             return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
         return {} if _CANCELS.fullmatch(twin) else None
 
-    def _longest_fence(self) -> Fence:
-        """Return bounds that hold for every order of the venue, for a request whose own are not known."""
-        orders, expiry = self.venue.orders.values(), self.venue.expiry
+    def _fence(self, method: MethodInfo) -> Fence:
+        """Return bounds that hold for every order that a method may be about, for a request whose own are not known."""
+        known = self._by_name.get(method.operation.replace("_", "").lower())
+        kinds = self.venue.orders.values() if known is None else (self.venue.orders[known.order],)
+        lags = [order.lag for order in kinds]
         return Fence(
-            window=max(expiry.send, expiry.without),
-            processing=max(order.processing for order in orders),
-            lag=max(order.lag for order in orders),
+            window=max(self.venue.expiry.send, self.venue.expiry.without),
+            processing=max(order.processing for order in kinds),
+            # A read proves nothing. One that finds no order is sent once more, and its caller should not wait for long.
+            lag=min(lags) if method.read else max(lags),
         )
 
     def write_of(self, request: Any) -> WriteSettings | None:
@@ -99,9 +104,8 @@ class VenueSupport(ExchangeSupport):
         if request is None or request.path is None:
             return None
         if request.method == "WS":
-            name = request.api
-        else:
-            name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
+            return find_message(self.venue, str(request.api))
+        name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
         return None if name is None else self.venue.write(name)
 
     def prepare(self, request: PreparedRequest) -> Any:
@@ -149,13 +153,23 @@ class VenueSupport(ExchangeSupport):
 
     def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
         expiry = self.venue.expiry
-        milliseconds = int(min(expiry.send if wanted is None else wanted, expiry.most) * 1000)
+        milliseconds = self._milliseconds(wanted)
         if not write.expires or milliseconds <= 0:
             return params
-        if expiry.carrier == "option" and wanted is not None:
-            self._exchange.engine.options[expiry.option] = milliseconds
         takes = expiry.carrier == "parameter" and isinstance(params, Mapping) and expiry.name not in params
         return {**params, expiry.name: self._shorter(milliseconds, wanted)} if takes else params
+
+    def _milliseconds(self, wanted: float | None) -> int:
+        expiry = self.venue.expiry
+        return int(min(expiry.send if wanted is None else wanted, expiry.most) * 1000)
+
+    def signing_options(self, request: Any) -> Mapping[str, Any]:
+        """Return options of ccxt for signing this request alone: the window of the policy, where it is one of them."""
+        expiry, call = self.venue.expiry, current_call()
+        if expiry.carrier != "option" or call is None or call.window is None:
+            return {}
+        write = self.write_of(request)
+        return {expiry.option: self._milliseconds(call.window)} if write is not None and write.expires else {}
 
     def _shorter(self, milliseconds: int, wanted: float | None) -> int:
         """Return the window to send: the user's own option where it is shorter, and the policy says nothing."""
@@ -177,7 +191,7 @@ class VenueSupport(ExchangeSupport):
         stamp, headers = self.stamp_of(signed), dict(signed.get("headers") or {})
         if stamp is None or any(str(name).casefold() == expiry.name.casefold() for name in headers):
             return signed
-        window = expiry.send if call.window is None else min(call.window, expiry.most)
+        window = self._milliseconds(call.window) / 1000
         return {**signed, "headers": {**headers, expiry.name: expiry_header(expiry, stamp, window)}}
 
     def finish_message(self, request: Any, message: Any) -> float | None:
@@ -185,11 +199,23 @@ class VenueSupport(ExchangeSupport):
         expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
         if write is None or call is None:
             return None
+        self._drop_stray_key(write, message, call.key)
         stamp = self._message_parts(message).stamp
         if stamp is not None and expiry.carrier == "header" and write.expires:
-            window = expiry.send if call.window is None else min(call.window, expiry.most)
-            message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
+            message.setdefault(expiry.name, expiry_header(expiry, stamp, self._milliseconds(call.window) / 1000))
+        inner, options = message.get("header"), self.signing_options(request)
+        if isinstance(inner, dict) and options:
+            # Nothing signs a message: what an option would change in a request is written here.
+            inner[expiry.name] = str(options[expiry.option])
         return stamp
+
+    def _drop_stray_key(self, write: WriteSettings, message: Any, key: str | None) -> None:
+        """Take a key that was made for a new order out of a message that changes one, and sign it anew."""
+        given = message.get("params")
+        params = self._without_stray_key(write, given, key)
+        if params is not given:
+            signed = {name: value for name, value in params.items() if name not in _SIGNED_BY_CCXT}
+            message["params"] = self._exchange.engine.sign_params(signed)
 
     def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
         """Return headers, parameters and stamp of a message; one that is not stamped is as old as this moment."""
@@ -229,6 +255,15 @@ class VenueSupport(ExchangeSupport):
     def nonce(self, own: Any) -> Any:
         """Return the venue's time in milliseconds if it was measured, else ccxt's own nonce."""
         return int(self._clock.now() * 1000) if self._measured else own
+
+    def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
+        """Return what a refusal by a limit or a ban keeps from being sent, and for how long; None for others."""
+        waits, answer = self.venue.limits.waits, parsed(body)
+        if str(status) not in waits and not any(code in body for code in waits):
+            return None
+        told = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
+        now = self._now() if told is None else told
+        return limit_wait(self.venue, status, confirmed_writes.codes_in(self.venue, answer), headers, now)
 
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp."""

@@ -20,8 +20,9 @@ from ..outbox_store import HeldWrite, NewWrite, OutboxBusyError, TakenWrite, Wri
 from ..row import Row, RowState, read_row
 from ..store_waits import in_event_loop
 from .migrations import migrate
+from .server_connections import Answer
 from .server_errors import OutboxServerError
-from .server_link import Answer, ServerLink
+from .server_link import ServerLink
 from .statements import (
     ADD,
     CHECK,
@@ -87,7 +88,6 @@ class PostgresStore:
         """Take a name of its own: the parent's writes stay the parent's."""
         self.owner = _new_owner()
         self._unsettled = {}
-        self._finalizer.detach()
 
     def check_process(self) -> None:
         """Raise an `OSError` if the store was closed."""
@@ -189,8 +189,10 @@ class PostgresStore:
 
     def _select(self, where: str, **values: Any) -> list[Row]:
         rows = map(_read, self._execute(SELECT.format(where=where), values).rows)
-        states = {(held.key, held.operation, held.epoch): state for held, state in tuple(self._unsettled.items())}
-        return [row._replace(state=states.get((row.key, row.operation, row.epoch), row.state)) for row in rows]
+        # A write that was executed is done, whatever is stored. One that was not is failed only once that is stored:
+        # until then another process may adopt it, and send it.
+        done = {(held.key, held.operation) for held, state in tuple(self._unsettled.items()) if state == "done"}
+        return [row._replace(state="done") if (row.key, row.operation) in done else row for row in rows]
 
     def _execute(self, statement: str, values: dict[str, Any]) -> Answer:
         self.check_process()

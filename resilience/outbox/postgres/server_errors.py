@@ -23,7 +23,13 @@ _HINTS = {
 
 
 class OutboxServerError(OSError):
-    """The PostgreSQL server of an outbox refuses; the message names the server and has no credentials."""
+    """The PostgreSQL server of an outbox refuses; the message names the server and has no credentials.
+
+    Attributes:
+        reason: what went wrong, without the server.
+    """
+
+    reason = ""
 
 
 class OutboxUnreachableError(OutboxServerError, OutboxBusyError):
@@ -39,7 +45,7 @@ def unreachable(address: str, reason: str, *, may_be_stored: bool) -> OutboxUnre
         may_be_stored: a statement was under way.
     """
     error = OutboxUnreachableError(f"{address} cannot be used now: {reason}")
-    error.may_be_stored = may_be_stored
+    error.may_be_stored, error.reason = may_be_stored, reason
     return error
 
 

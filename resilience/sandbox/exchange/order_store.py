@@ -200,7 +200,10 @@ class OrderStore:
             order.params, order.status_since = {**order.params, **change}, now
 
     def ledger_rows(self) -> list[dict[str, Any]]:
-        """Return one row per market and client id: how many orders were accepted under it, planted ones left out."""
+        """Return one row per market and client id: how many orders were accepted under it, planted ones left out.
+
+        `open` says how many of them are open, and `price` is that of the last one; None for a market order.
+        """
         with self.lock:
             own_orders = [[order for order in orders if not order.foreign] for orders in self._by_client.values()]
         rows = [
@@ -209,6 +212,8 @@ class OrderStore:
                 "orderId": orders[0].order_id,
                 "symbol": orders[0].params["symbol"],
                 "executions": len(orders),
+                "open": sum(order.status == "live" for order in orders),
+                "price": orders[-1].params.get("price"),
             }
             for orders in own_orders
             if orders

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from ..exchange.order_store import GENERIC, RefusedError
 
 if TYPE_CHECKING:
+    from ..dialects.order_socket import OrderSocket
     from ..exchange.auth import Authenticator
     from ..exchange.order_store import Market
     from .answers import Reply
@@ -48,6 +49,8 @@ class RestDialect:
         unknown_path, large_body: the answers to requests that no endpoint sees, from the Unix time.
         parse: returns the parameters of a request, from its method, query and body.
         ccxt_urls: the keys of `urls["api"]` of ccxt's class, with the path below the sandbox's address.
+        order_socket: the socket by which orders are placed; None where none is spoken, or where it is no other than
+            that of the streams.
     """
 
     name: str
@@ -58,6 +61,7 @@ class RestDialect:
     large_body: Callable[[float], Reply]
     parse: Callable[[str, str, str], dict[str, Any]] = parse_json_params
     ccxt_urls: Mapping[str, str]
+    order_socket: OrderSocket | None = None
 
     def find_market(self, name: str) -> Market:
         """Return a market; `plain` is the plain HTTP API, which is there beside each exchange.

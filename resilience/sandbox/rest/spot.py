@@ -8,7 +8,7 @@ from typing import Any
 
 from ..exchange.order_rules import PRICES, require
 from ..exchange.order_store import SPOT, Order, RefusedError
-from .endpoint import Endpoint, RequestContext, client_id_of, new_id_of
+from .endpoint import Endpoint, HttpRequest, RequestContext, client_id_of, new_id_of
 from .order_lists import page
 
 __all__ = ["ROUTES", "fill_volumes"]
@@ -118,6 +118,13 @@ def _failed_item(params: Mapping[str, Any], error: RefusedError) -> dict[str, st
     return {"orderId": "", "clientOid": client_id, "errorMsg": error.message, "errorCode": error.code}
 
 
+def _first_id_of(request: HttpRequest) -> str:
+    """Return the client id of the first order of a batch, by which its faults are drawn."""
+    items = request.params.get("orderList")
+    first = items[0] if isinstance(items, list) and items else None
+    return str(first.get("clientOid") or "") if isinstance(first, dict) else ""
+
+
 def _batch(context: RequestContext) -> Any:
     """Place several orders; the refused ones are in the failureList of a successful answer."""
     orders = context.params.get("orderList")
@@ -162,7 +169,7 @@ ROUTES = {
     ("POST", f"{_TRADE}/place-order"): Endpoint(route=_place, kind="place", key=client_id_of),
     ("POST", f"{_TRADE}/cancel-order"): Endpoint(route=_cancel, kind="cancel"),
     ("POST", f"{_TRADE}/cancel-replace-order"): Endpoint(route=_replace, kind="place", key=new_id_of),
-    ("POST", f"{_TRADE}/batch-orders"): Endpoint(route=_batch),
+    ("POST", f"{_TRADE}/batch-orders"): Endpoint(route=_batch, kind="place", key=_first_id_of),
     ("GET", f"{_TRADE}/orderInfo"): Endpoint(route=_info, kind="query"),
     ("GET", f"{_TRADE}/unfilled-orders"): Endpoint(route=_unfilled),
     ("GET", f"{_TRADE}/history-orders"): Endpoint(route=_history),

@@ -147,6 +147,17 @@ def _batch(context: RequestContext) -> Any:
     return _each(lambda one: _place_order(context, clean_params(one) if isinstance(one, dict) else {}), items)
 
 
+def _modify_batch(context: RequestContext) -> Any:
+    request = context.request
+
+    def modify(one: Any) -> Any:
+        fields = clean_params(one) if isinstance(one, dict) else {}
+        single = HttpRequest(request.method, request.path, request.query, request.body, fields, request.headers)
+        return _modify(context._replace(request=single))
+
+    return _each(modify, _list_of(context.params, "batchOrders", _MAX_PLACED))
+
+
 def _cancel_batch(context: RequestContext) -> Any:
     params, request = context.params, context.request
     require_sent(params, "symbol")
@@ -182,6 +193,7 @@ ROUTES = {
     ("GET", f"{_PATH}/order"): _endpoint(_query, kind="query", key=queried_id_of),
     ("GET", f"{_PATH}/openOrder"): _endpoint(_open_order, kind="query", key=queried_id_of),
     ("POST", f"{_PATH}/batchOrders"): _endpoint(_batch, kind="place", key=_first_id_of),
+    ("PUT", f"{_PATH}/batchOrders"): _endpoint(_modify_batch),
     ("DELETE", f"{_PATH}/batchOrders"): _endpoint(_cancel_batch),
     ("DELETE", f"{_PATH}/allOpenOrders"): _endpoint(_cancel_all),
     ("GET", f"{_PATH}/openOrders"): _endpoint(_open_orders),

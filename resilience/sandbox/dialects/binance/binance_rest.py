@@ -10,6 +10,7 @@ from ...rest.rest_dialect import RestDialect
 from . import binance_conditional, binance_futures, binance_market_data, binance_spot
 from .binance_admission import BinanceAdmission
 from .binance_answers import format_reply
+from .binance_socket import BINANCE_SOCKET
 
 __all__ = ["BINANCE"]
 
@@ -50,4 +51,5 @@ BINANCE = RestDialect(
     large_body=_large_body,
     parse=_parse,
     ccxt_urls=_PATHS,
+    order_socket=BINANCE_SOCKET,
 )

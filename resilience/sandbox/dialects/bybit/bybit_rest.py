@@ -11,6 +11,7 @@ from ...rest.rest_dialect import RestDialect
 from . import bybit_market_data, bybit_queries, bybit_writes
 from .bybit_admission import BybitAdmission
 from .bybit_answers import format_reply, refused
+from .bybit_socket import BYBIT_SOCKET
 
 __all__ = ["BYBIT"]
 
@@ -49,4 +50,5 @@ BYBIT = RestDialect(
     large_body=_large_body,
     parse=_parse,
     ccxt_urls=dict.fromkeys(("spot", "futures", "v2", "public", "private"), ""),
+    order_socket=BYBIT_SOCKET,
 )

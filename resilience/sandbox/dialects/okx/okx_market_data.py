@@ -9,7 +9,7 @@ from typing import Any
 from ...exchange.order_rules import BALANCE, PRICES
 from ...rest.endpoint import Endpoint, RequestContext
 from .okx_answers import format_reply, refused
-from .okx_instruments import INSTRUMENTS, SWAP_UNITS
+from .okx_instruments import INSTRUMENTS, SWAP_UNITS, code_of_instrument
 
 __all__ = ["ROUTES"]
 
@@ -31,6 +31,7 @@ def _instrument_row(name: str) -> dict[str, Any]:
     steps = {"lotSz": "0.01", "minSz": "0.01"} if swap else {"lotSz": "0.000001", "minSz": "0.000001"}
     return {
         "instId": name,
+        "instIdCode": code_of_instrument(name),
         "instType": kind,
         "uly": f"{base}-USDT" if swap else "",
         "instFamily": f"{base}-USDT" if swap else "",

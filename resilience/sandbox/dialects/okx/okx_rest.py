@@ -11,6 +11,7 @@ from ...rest.rest_dialect import RestDialect
 from . import okx_conditional, okx_market_data, okx_queries, okx_writes
 from .okx_admission import OkxAdmission
 from .okx_answers import format_reply, refused
+from .okx_socket import OKX_SOCKET
 
 __all__ = ["OKX"]
 
@@ -51,4 +52,5 @@ OKX = RestDialect(
     large_body=_large_body,
     parse=_parse,
     ccxt_urls={"rest": ""},
+    order_socket=OKX_SOCKET,
 )
