@@ -12,10 +12,17 @@ from uuid import uuid4
 import pytest
 
 from resilience import CircuitOpenError, Policies
+from resilience.fleet import fleet as fleet_module
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
 POLICIES = "policies: {p: {}, q: {}}\n"
+
+
+@pytest.fixture(autouse=True)
+def patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a process that starts wait for the store for as long as a slow machine needs."""
+    monkeypatch.setattr(fleet_module, "START_WAIT", 60.0)
 
 
 @pytest.fixture
