@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .fleet import Fleet
     from .online_check import store_problem
+    from .store import require_client
 
-__all__ = ["Fleet", "store_problem"]
+__all__ = ["Fleet", "require_client", "store_problem"]
 
-_HOMES = {"Fleet": "fleet", "store_problem": "online_check"}
+_HOMES = {"Fleet": "fleet", "require_client": "store", "store_problem": "online_check"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha1
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import PolicyError
 from .store_checks import danger_of, find_danger
 from .store_errors import StoreLostError, UnsafeStoreError
 
 if TYPE_CHECKING:
     import redis
 
-__all__ = ["Script", "Store"]
+__all__ = ["Script", "Store", "require_client"]
 
 R = TypeVar("R")
 _SENTINEL_PORT = 26379
 _MISSING = "the store needs redis: pip install 'resilience-middleware[shared]'"
+
+
+def require_client() -> None:
+    """Raise an error where the library is missing that talks to stores, here and not in a thread.
+
+    Raises:
+        PolicyError: it is not installed.
+    """
+    if find_spec("redis") is None:
+        raise PolicyError(f"shared: {_MISSING}")
 
 
 class Script:
@@ -111,10 +123,8 @@ def _evaluate(client: redis.Redis, script: Script, keys: Sequence[str], args: Se
 
 def _guarded(function: Callable[[], R]) -> R:
     """Call a function that talks to the store; its errors become ours, without the text, which may name the URL."""
-    try:
-        from redis.exceptions import RedisError
-    except ModuleNotFoundError as error:
-        raise UnsafeStoreError(_MISSING) from error
+    from redis.exceptions import RedisError
+
     try:
         return function()
     except (RedisError, OSError, ValueError) as error:

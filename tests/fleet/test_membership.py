@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies, PolicyError
+from resilience.cli import main
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
@@ -169,3 +171,18 @@ assert os.wait()[1] == 0
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_describe_says_what_is_shared(policy_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The store is named without credentials, and is not asked."""
+    assert main(["describe", str(policy_file)]) == 0
+    assert "Shared by up to 8 processes through redis://127.0.0.1:" in capsys.readouterr().out
+    assert main(["describe", "--json", str(policy_file)]) == 0
+    assert json.loads(capsys.readouterr().out)["shared"]["namespace"] == "test"
+
+
+def test_without_the_extra_the_section_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error where it is given, and no outage that a thread finds later."""
+    monkeypatch.setattr("resilience.fleet.store.find_spec", lambda name: None)
+    with pytest.raises(PolicyError, match="resilience-middleware\\[shared\\]"):
+        Policies.from_mapping({"shared": {"url": url}})
