@@ -26,13 +26,15 @@ _MISSING = "the store needs redis: pip install 'resilience-middleware[shared]'"
 
 
 def require_client() -> None:
-    """Raise an error where the library is missing that talks to stores, here and not in a thread.
+    """Load the library that talks to stores, here and not in a thread: a fork in the middle of an import breaks it.
 
     Raises:
         PolicyError: it is not installed.
     """
     if find_spec("redis") is None:
         raise PolicyError(f"shared: {_MISSING}")
+    import redis.backoff
+    import redis.retry  # noqa: F401
 
 
 class Script:
