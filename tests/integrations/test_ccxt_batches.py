@@ -13,6 +13,7 @@ import pytest
 
 from resilience import Policies, failure_of, wrap
 from resilience.outbox import Outbox
+from resilience.outbox.outbox_store import OutboxBusyError
 from resilience.sandbox import Sandbox
 
 pytestmark = [pytest.mark.newest_versions, pytest.mark.full]
@@ -120,6 +121,38 @@ def test_one_of_three_is_refused(bot: Bot, outbox: Outbox) -> None:
     assert "of 3 orders 2 are done, 1 did not happen and 0 are unknown" in failure.remedy
     assert bot.executions() == {"a": 1, "b": 1}
     assert states(outbox) == {"a": "done", "b": "done", "large": "failed"}
+
+
+def test_a_batch_that_cannot_be_recorded_leaves_no_order_behind(bot: Bot, outbox: Outbox) -> None:
+    """Its caller hears that nothing was sent: no later `resume` may send the orders that were recorded already."""
+
+    class Amount(float):
+        pass
+
+    with pytest.raises(TypeError, match="cannot store"):
+        bot.call("create_orders", [order("a"), order("b", amount=Amount(1))])
+    assert states(outbox) == {"a": "failed"}
+    assert (bot.resume(outbox), bot.executions()) == ([], {})
+
+
+def test_an_outbox_that_is_busy_after_the_batch_was_sent_proves_nothing(
+    bot: Bot, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamps are stored: what another program does with the file meanwhile must not look like an unsent order."""
+    store = vars(outbox)["_store"]
+    set_stamps, stored = store.set_stamps, []
+
+    def set_stamps_at_first(held: Any, stamps: Any) -> None:
+        if len(stored) == 2:
+            raise OutboxBusyError("locked by a backup")
+        set_stamps(held, stamps)
+        stored.append(held)
+
+    monkeypatch.setattr(store, "set_stamps", set_stamps_at_first)
+    bot.exchange.script("a", ["accept_drop"])
+    placed = bot.call("create_orders", [order("a"), order("b")])
+    assert [one["clientOrderId"] for one in placed] == ["a", "b"]
+    assert (bot.executions(), states(outbox)) == ({"a": 1, "b": 1}, {"a": "done", "b": "done"})
 
 
 def test_all_are_refused(bot: Bot, outbox: Outbox) -> None:
