@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .argument_codec import decode_arguments
 
-__all__ = ["COLUMNS", "COLUMNS_OF_0_1", "Row", "RowState", "read_row"]
+__all__ = ["COLUMNS", "COLUMNS_OF_0_1", "Row", "RowState", "is_settled", "read_row"]
 
 RowState = Literal["open", "done", "failed"]
 """In progress or uncertain; executed and reported as done; provably not executed."""
@@ -76,6 +76,11 @@ class Row(NamedTuple):
     machine: str | None = None
     owner: str | None = None
     epoch: int = 0
+
+
+def is_settled(row: Row) -> bool:
+    """Return whether nothing is left to do for a write."""
+    return row.state != "open"
 
 
 def read_row(values: Sequence[Any]) -> Row:
