@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import pytest
 
 from resilience import Policies, failure_of, wrap
 from resilience.outbox import Outbox
-from resilience.outbox.outbox_store import OutboxBusyError
 from resilience.sandbox import Sandbox
 
 pytestmark = [pytest.mark.newest_versions, pytest.mark.full]
@@ -135,22 +136,24 @@ def test_a_batch_that_cannot_be_recorded_leaves_no_order_behind(bot: Bot, outbox
     assert (bot.resume(outbox), bot.executions()) == ([], {})
 
 
-def test_an_outbox_that_is_busy_after_the_batch_was_sent_proves_nothing(
-    bot: Bot, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+def test_an_outbox_that_is_locked_after_the_batch_was_sent_proves_nothing(
+    bot: Bot, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stamps are stored: what another program does with the file meanwhile must not look like an unsent order."""
     store = vars(outbox)["_store"]
     set_stamps, stored = store.set_stamps, []
 
-    def set_stamps_at_first(held: Any, stamps: Any) -> None:
-        if len(stored) == 2:
-            raise OutboxBusyError("locked by a backup")
-        set_stamps(held, stamps)
-        stored.append(held)
+    with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as backup:
 
-    monkeypatch.setattr(store, "set_stamps", set_stamps_at_first)
-    bot.exchange.script("a", ["accept_drop"])
-    placed = bot.call("create_orders", [order("a"), order("b")])
+        def set_stamps_and_lock(held: Any, stamps: Any) -> None:
+            set_stamps(held, stamps)
+            stored.append(held)
+            if len(stored) == 2:
+                backup.execute("BEGIN IMMEDIATE")
+
+        monkeypatch.setattr(store, "set_stamps", set_stamps_and_lock)
+        bot.exchange.script("a", ["accept_drop"])
+        placed = bot.call("create_orders", [order("a"), order("b")])
     assert [one["clientOrderId"] for one in placed] == ["a", "b"]
     assert (bot.executions(), states(outbox)) == ({"a": 1, "b": 1}, {"a": "done", "b": "done"})
 

@@ -94,7 +94,7 @@ class ItemSettlement:
         Args:
             item: the item.
             answer: what the answer to the batch says of it.
-            record: the block of its record in the outbox.
+            record: the block of its record in the outbox, or one that does nothing.
             left: returns the seconds that are left for it, None without a limit.
 
         Raises:
@@ -105,12 +105,14 @@ class ItemSettlement:
         set_attribute(error, "resilience_url", self.log.url)
         fail = partial(_fail_again, self.log, error, item.key, getattr(record, "replaying", nullcontext))
         attempt = _made_before(single.method, fail)
+        record.may_send_again = True
         try:
             return (yield Invocation(single.look_up(attempt, left()), item.args))
         except Exception as ended:
             seconds = left()
             if not _may_send(single, ended, seconds):
                 raise
+        record.may_send_again = False
         return (yield Invocation(single.send(seconds), item.args))
 
 
