@@ -112,5 +112,5 @@ class ServerLink:
         if connections is not None:
             with suppress(RuntimeError):  # the loop has ended already
                 connections.loop.call_soon_threadsafe(connections.loop.stop)
-            if connections.thread is not current_thread():  # the garbage collector may run in it
+            if current_thread() is not connections.thread:  # the last reference may go in that thread
                 connections.thread.join(1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _LEASE = "clock_timestamp() + %(lease)s * interval '1 second'"
 _COLUMNS = """key, operation, arguments, array_to_json(stamps)::text, state, extract(epoch FROM changed_at)::float8,
-    account, host, process, format, key_missing::int, machine, owner, epoch"""
+    account, host, process, format, key_missing::int, machine, window_seconds, owner, epoch"""
 _ROW = "key = %(key)s AND operation = %(operation)s"
 _HELD = f"{_ROW} AND owner = %(me)s AND epoch = %(epoch)s"
 _OPEN = f"{_HELD} AND state = 'open'"
@@ -30,6 +30,7 @@ ADD = f"""{_INSERT.format(state="open")}
         machine = excluded.machine, owner = excluded.owner, lease_until = excluded.lease_until, token = excluded.token,
         stamps = CASE WHEN {_SAME} THEN present.stamps ELSE '{{}}' END,
         key_missing = {_SAME} AND present.key_missing,
+        window_seconds = CASE WHEN {_SAME} THEN present.window_seconds END,
         epoch = CASE WHEN {_SAME} THEN present.epoch ELSE present.epoch + 1 END
     WHERE (present.state = 'failed' AND {_CALL.format(token="present.token")} <> excluded.token) OR ({_OWN})
     RETURNING epoch
@@ -61,6 +62,11 @@ SET_STAMPS = f"""
 """
 """Adds stamps and removes none: a statement that the network held back may arrive after one with later stamps."""
 SET_KEY_MISSING = f"UPDATE resilience_writes SET key_missing = true, changed_at = clock_timestamp() WHERE {_OPEN}"
+SET_WINDOW = f"""
+    UPDATE resilience_writes SET changed_at = clock_timestamp(),
+        window_seconds = greatest(window_seconds, %(seconds)s::float8)
+    WHERE {_OPEN}
+"""
 SETTLE = f"""
     UPDATE resilience_writes SET state = %(state)s, changed_at = clock_timestamp()
     WHERE {_HELD} AND state IN ('open', %(state)s)
