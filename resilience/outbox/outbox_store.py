@@ -39,6 +39,7 @@ class NewWrite(NamedTuple):
         account: a digest of the client's account, or None.
         host: the host that the client talks to, or None.
         token: in a shared store, a random text that tells this call from every other.
+        window: seconds for which the API accepts what this client signs; None where it signs nothing.
     """
 
     key: str
@@ -47,6 +48,7 @@ class NewWrite(NamedTuple):
     account: str | None = None
     host: str | None = None
     token: str = ""
+    window: float | None = None
 
 
 class HeldWrite(NamedTuple):

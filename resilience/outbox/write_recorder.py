@@ -49,7 +49,9 @@ class WriteRecorder:
         """
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         if self.store.is_shared:
-            write = write._replace(token=secrets.token_hex(8))
+            # Who adopts it may have a client with a shorter window.
+            window = (info.fence or Fence()).window if info.signs else None
+            write = write._replace(token=secrets.token_hex(8), window=window)
         held, pending = None, PendingWrite(write, partial(self._add, write, rejection_type), self.store)
         try:
             self.store.check_process()

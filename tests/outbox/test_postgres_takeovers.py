@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, RejectedError, failure_of
+from resilience import NOT_FOUND, Policies, RejectedError, failure_of, wrap
+from resilience.bitget import BitgetClient
 from resilience.outbox import Outbox
 from resilience.outbox.outbox_store import NewWrite, OutboxBusyError
+from resilience.outbox.row_match import resolve_row
+from resilience.testing import FakeClock
 from tests.outbox.bots import Bot, Killed, found_none, wrapped
 from tests.outbox.database import Database
 
@@ -183,6 +186,27 @@ def test_what_a_signal_handler_raises_while_the_row_is_stored(
     database.end_leases()
     assert other.adopt(wrapped(raw, other), resend=True) == []
     assert other.open == []
+
+
+@pytest.mark.parametrize(("own", "known"), [(50.0, 50.0), (5.0, 20.0)])
+def test_the_receive_window_of_the_owner_counts(open_outbox: OpenOutbox, own: float, known: float) -> None:
+    """The adopter's own client has another one; what the owner has signed is accepted for as long as the owner said."""
+    outbox, settings = open_outbox(), {"trade": {"extends": "bitget"}}
+
+    def client(window: float) -> Any:
+        policies = Policies.from_mapping({"version": 1, "policies": settings}, clock=FakeClock())
+        raw = BitgetClient("key", "secret", "phrase", base_url="http://127.0.0.1:9", receive_window=window)
+        return wrap(raw, "trade", policies=policies, outbox=outbox)
+
+    with pytest.raises(Exception, match="refused"):
+        client(own).spot_place_order(
+            symbol="BTCUSDT", side="buy", orderType="market", force="gtc", size="1", clientOid="a"
+        )
+    (row,) = outbox.rows("failed")
+    assert row.window == own
+    fence = resolve_row(client(20.0), row).info.fence
+    assert fence is not None
+    assert fence.window == known
 
 
 def test_a_key_that_two_operations_share(open_outbox: OpenOutbox) -> None:

@@ -65,6 +65,8 @@ class BatchLog:
             for key, record in zip(self.keys, self.records, strict=False):
                 if key in self.unsent:
                     record.store_key_missing()
+                if fence is not None:
+                    record.store_window(fence.window)
 
     def add_answer(self, request: SentRequest, answer: Any) -> None:
         """Record the answer to a request: what ccxt has read, or the text of an answer that it has made an error of."""

@@ -145,8 +145,8 @@ def _fail_again(
             call.stamp(stamp)
         if key is not None and key in log.unsent:
             call.report_key_missing()
-    if log.fence is not None:
-        call.report_fence(log.fence)
+        if log.fence is not None:
+            call.report_fence(log.fence)
     if key is None:
         call.report_key_unused()  # of an order that is there already
     raise error

@@ -15,9 +15,10 @@ _OPEN = f"{_HELD} AND state = 'open'"
 
 _INSERT = f"""
     INSERT INTO resilience_writes AS present (key, operation, arguments, stamps, state, changed_at, account, host,
-        process, format, key_missing, machine, owner, epoch, lease_until, token)
+        process, format, key_missing, machine, owner, epoch, lease_until, token, window_seconds)
     VALUES (%(key)s, %(operation)s, %(arguments)s, '{{{{}}}}', '{{state}}', clock_timestamp(), %(account)s, %(host)s,
-        %(process)s, %(format)s, false, %(machine)s, %(me)s, 1, {_LEASE}, %(token)s)
+        %(process)s, %(format)s, false, %(machine)s, %(me)s, 1, {_LEASE}, %(token)s,
+        %(window)s)
 """
 _SAME = "present.token = excluded.token"
 _OWN = f"present.state = 'open' AND present.owner = excluded.owner AND {_SAME}"
@@ -30,7 +31,7 @@ ADD = f"""{_INSERT.format(state="open")}
         machine = excluded.machine, owner = excluded.owner, lease_until = excluded.lease_until, token = excluded.token,
         stamps = CASE WHEN {_SAME} THEN present.stamps ELSE '{{}}' END,
         key_missing = {_SAME} AND present.key_missing,
-        window_seconds = CASE WHEN {_SAME} THEN present.window_seconds END,
+        window_seconds = CASE WHEN {_SAME} THEN present.window_seconds ELSE excluded.window_seconds END,
         epoch = CASE WHEN {_SAME} THEN present.epoch ELSE present.epoch + 1 END
     WHERE (present.state = 'failed' AND {_CALL.format(token="present.token")} <> excluded.token) OR ({_OWN})
     RETURNING epoch
