@@ -94,7 +94,9 @@ class WriteRecorder:
     def _taken(self, write: NewWrite, rejection_type: type[RejectedError]) -> RejectedError:
         """Return the rejection of a write whose key is taken."""
         row = self.store.find(write.key, write.operation)
-        if row is not None and row.state == "done":
+        if row is not None and row.account != write.account:
+            reason = "is that of another account: a key is used once in an outbox, so that this one needs another"
+        elif row is not None and row.state == "done":
             reason = "was executed already"
         elif row is not None and row.state == "failed":
             reason = "was settled as not executed by another process meanwhile"

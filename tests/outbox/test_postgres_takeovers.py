@@ -209,6 +209,15 @@ def test_the_receive_window_of_the_owner_counts(open_outbox: OpenOutbox, own: fl
     assert fence.window == known
 
 
+def test_a_key_that_another_account_has_used_is_not_said_to_be_executed(open_outbox: OpenOutbox) -> None:
+    """Nothing of this account's order was."""
+    outbox = open_outbox()
+    store = vars(outbox)["_store"]
+    assert store.settle(store.add(NewWrite("a", "place", "[[], {}]", account="0123", token="t")), "done") is None
+    with pytest.raises(RejectedError, match="is that of another account"):
+        wrapped(Bot(), outbox).place(client_id="a")
+
+
 def test_a_key_that_two_operations_share(open_outbox: OpenOutbox) -> None:
     """The open write is found and settled, although the other is older."""
     outbox = open_outbox()
