@@ -122,8 +122,9 @@ class _BatchCall:
                 record = self._calls.single.record(item)
                 if record is not None:
                     self._records.append(record)
-        except BaseException as error:
-            settle_records(self._records, error)
+        except BaseException:
+            for record in self._records:
+                record.abandon()
             raise
 
     def _read(self, log: BatchLog) -> list[ItemAnswer | None]:
@@ -182,7 +183,7 @@ class _BatchCall:
             with record:
                 if answer is not None and answer.row is not None:
                     return self._order(item, answer.row)
-                return (yield from settlement.settle(item, answer, self._seconds_left))
+                return (yield from settlement.settle(item, answer, record, self._seconds_left))
         except Exception as ended:
             return ended
 
