@@ -21,7 +21,7 @@ def store_problem(settings: SharedSettings) -> str:
     try:
         store.connect()
         tag = keys.tag("check")
-        store.run(BOOK, [f"{tag}sends", f"{tag}epoch"], [1, 1000, 1000, 1, 100, 1, 0])
+        store.run(BOOK, [f"{tag}sends", f"{tag}epoch"], [1, 1000, 1000, 1, 100, 1, 0, 1, 0])
         Membership(KeySpace(f"{settings.namespace}.check")).work(store)
         if {"holds", "switch"} & set(settings.share):
             store.call(lambda client: client.publish(f"{tag}push", ""))

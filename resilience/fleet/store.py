@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from .store_checks import danger_of, find_danger
 from .store_errors import StoreLostError, UnsafeStoreError
@@ -147,7 +148,7 @@ def _behind_sentinels(rest: str, options: dict[str, Any]) -> Any:
 
     credentials, _, places = rest.rpartition("@")
     hosts, _, service = places.partition("/")
-    user, _, password = credentials.partition(":")
+    user, password = map(unquote, credentials.partition(":")[::2])
     pairs = [host.rpartition(":")[::2] if ":" in host else (host, _SENTINEL_PORT) for host in hosts.split(",")]
     sentinels: Any = sentinel.Sentinel(  # type: ignore[no-untyped-call]
         [(host, int(port)) for host, port in pairs],

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies, PolicyError
+from resilience.fleet.keys import KeySpace
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
@@ -73,7 +74,7 @@ def test_the_section_can_be_switched_off_by_a_reload(policy_file: Path) -> None:
 def test_a_password_is_shown_nowhere(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL with a password comes from the environment; neither changes nor snapshots nor representations show it."""
     policies = Policies.load(policy_file)
-    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://bot:hunter22@127.0.0.1:1/0?password=hunter22")
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://bot:ab@hunter22@127.0.0.1:1/0?password=hunter22")
     changes = policies.reload()
     assert [change.path for change in changes] == ["shared.url"]
     wait_for(lambda: shared_of(policies)["lost"])
@@ -94,6 +95,9 @@ def test_a_name_that_cannot_be_shared_is_a_mistake(url: str) -> None:
         ({"url": "redis://localhost", "namespace": "{a}"}, "expected 1 to 64 letters"),
         ({"url": "redis://localhost", "processes": 0}, "out of range"),
         ({"url": "redis://u:password1@localhost"}, "looks like a secret"),
+        ({"url": "redis://:password1@localhost"}, "looks like a secret"),
+        ({"url": "${NO_SUCH_VARIABLE:-redis://:password1@localhost}"}, "looks like a secret"),
+        ({"url": "redis://localhost?db=1&password=password1"}, "looks like a secret"),
     ],
 )
 def test_mistakes_in_the_section(section: dict[str, Any], message: str) -> None:
@@ -169,3 +173,23 @@ assert os.wait()[1] == 0
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_part_with_a_mistake_does_not_stop_the_others(url: str, client: Any) -> None:
+    """What nobody can read among the holds must not keep the kill switch from being heard."""
+    client.hset(f"{KeySpace('test').tag('holds')}entries", "junk", "0|no json")
+    shared = {"url": url, "namespace": "test", "patience": "2s"}
+    first, second = (Policies.from_mapping({"shared": shared}) for _ in range(2))
+    first.isolate(reason="stop")
+    wait_for(lambda: second.snapshot()["isolated"])
+
+
+def test_who_comes_during_an_outage_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A second set of policies in the process, or one of a reload, uses the same connection, which is lost already."""
+    shared = {"url": "redis://127.0.0.1:1"}
+    first = Policies.from_mapping({"shared": shared})
+    wait_for(lambda: shared_of(first)["lost"])
+    caplog.clear()
+    second = Policies.from_mapping({"shared": shared})
+    wait_for(lambda: "shared store lost" in caplog.text)
+    assert shared_of(second)["lost"]

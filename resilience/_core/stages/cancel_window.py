@@ -43,6 +43,8 @@ class CancelWindow(RateWindow):
     def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Return when a cancel may be sent."""
         alone = max(self._window.ready_alone(now, weight), self._window.held_until)
+        if self._window.held_until <= now and self._window.has_permits(now, weight):
+            return now  # what is in hand counts as sent already
         if self._credit is self or alone > now:
             return alone
         return self._window.cancel_ready_at(now, weight, now if queue_ticket is None else queue_ticket.since)
