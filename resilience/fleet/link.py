@@ -48,6 +48,7 @@ class StoreLink:
         self._asked: dict[int, SharedPart] = {}
         self._new: list[SharedPart] = []
         self._retry_at, self._retry_after = 0.0, FIRST_RETRY
+        self._connected_at = 0.0
         self._lock = new_lock()
         self._pid = 0
         self._is_awake = False
@@ -126,7 +127,7 @@ class StoreLink:
 
     def _connect(self) -> None:
         self.store.connect()
-        self.lost, self._retry_after = "", FIRST_RETRY
+        self.lost, self._connected_at = "", time.monotonic()
         for part in self._parts:
             part.store_back()
 
@@ -150,11 +151,12 @@ class StoreLink:
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _lose(self, reason: str) -> None:
-        is_news = not self.lost
+        is_news, now = not self.lost, time.monotonic()
+        was_in_use = self.lost == "" and now - self._connected_at > LONGEST_RETRY  # and did not only let us connect
         self.store.close()
         self.lost = reason
-        self._retry_after = FIRST_RETRY if is_news else min(LONGEST_RETRY, self._retry_after * 2)
-        self._retry_at = time.monotonic() + self._retry_after
+        self._retry_after = FIRST_RETRY if was_in_use else min(LONGEST_RETRY, self._retry_after * 2)
+        self._retry_at = now + self._retry_after
         if is_news:
             self._new[:] = self._parts
         self._tell_new(reason)

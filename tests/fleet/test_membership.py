@@ -142,15 +142,30 @@ def test_an_unsafe_store_is_refused_aloud(own_server: Any, setting: str, value: 
     assert reason in wait_for(lambda: shared_of(policies)["lost"])
 
 
-def test_a_user_without_a_command_is_refused_aloud(own_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason names the command that the store's user may not run."""
+@pytest.mark.parametrize("command", ["zadd", "subscribe"])
+def test_a_user_without_a_command_is_refused_aloud(
+    own_server: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The reason names the command that the store's user may not run. There is one event, however often it is tried."""
     import redis
 
     with redis.Redis(port=own_server.port) as client:
-        client.acl_setuser("bot", enabled=True, nopass=True, keys=["rs1:*"], commands=["+@all", "-zadd"])
-    monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{own_server.port}")
-    policies = Policies.from_mapping({"shared": {"url": "${RESILIENCE_SHARED_URL}", "patience": "2s"}})
-    assert "zadd" in wait_for(lambda: shared_of(policies)["lost"])
+        client.acl_setuser(
+            "bot", enabled=True, nopass=True, keys=["rs1:*"], channels=["rs1:*"], commands=["+@all", f"-{command}"]
+        )
+        monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{own_server.port}")
+        policies = Policies.from_mapping({"shared": {"url": "${RESILIENCE_SHARED_URL}", "patience": "2s"}})
+        events: list[Any] = []
+        policies.subscribe(events.append)
+        assert command in wait_for(lambda: shared_of(policies)["lost"])
+        policies.isolate()
+        before = client.info()["total_connections_received"]
+        wait_for(lambda: client.info()["total_connections_received"] > before + 3)
+        client.execute_command("ACL", "SETUSER", "bot", f"+{command}")
+        wait_for(lambda: "shared_back" in [event.name for event in events])
+    names = [event.name for event in events]
+    assert names.count("shared_lost") <= 1  # the first may have been before anybody listened
+    assert names.count("shared_back") == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
