@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -217,6 +217,12 @@ class SharedState:
                 reason="released",
             )
         return len(released)
+
+    def release_limits(self, policies: Iterable[str]) -> None:
+        """Lift what the quotas of policies keep of the waits that APIs have asked for."""
+        for name in policies:
+            if (policy := self._policy_set.policies.get(name)) is not None:
+                self.limits.release(self.clock.monotonic(), policy)
 
     def memory_of(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
         """Return the mapping in which compiled calls of a function keep data under a name.

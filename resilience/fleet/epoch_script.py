@@ -1,8 +1,9 @@
 """Provides the Lua code by which a script finds out whether the store remembers what was granted (law 6).
 
 A store that was flushed, that restarted, or that was a replica and has been promoted, does not know the last grants.
-Its server's `run_id` is another one, or the epoch is gone. Such a store grants nothing for one window and one lease:
-by then nothing counts any more that was granted before.
+Its server's `run_id` is another one, or the epoch is gone. Such a store grants nothing for one window, one lease, and
+the time before its begin from which on a lease is sure (`quota_script.py`): by then nothing counts any more that was
+granted before.
 """
 
 from __future__ import annotations

@@ -43,8 +43,9 @@ class Fleet:
         self._outages, self._membership = OutageEvents(shared.events, self._place), Membership(keys)
         inputs = PartInputs(settings, shared.clock, keys, self._membership, weakref.ref(link), shared)
         self.parts: Mapping[str, Any] = {name: PARTS[name](inputs) for name in settings.share}
-        # The parts come first: what they do when the store is lost is done before a listener hears of it.
-        parts = (*self.parts.values(), self._membership, self._outages)
+        # Membership is first: a forked child is another member before its parts go on. Listeners come last: what the
+        # parts do when the store is lost is done before anybody hears of it.
+        parts = (self._membership, *self.parts.values(), self._outages)
         for part in parts:
             link.add(part)
         self._leave = weakref.finalize(self, _leave, link, parts)

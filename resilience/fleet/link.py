@@ -46,7 +46,9 @@ class StoreLink:
         self.lost: str | None = None
         self._parts: tuple[SharedPart, ...] = ()
         self._asked: dict[int, SharedPart] = {}
+        self._new: list[SharedPart] = []
         self._retry_at, self._retry_after = 0.0, FIRST_RETRY
+        self._connected_at = 0.0
         self._lock = new_lock()
         self._pid = 0
         self._is_awake = False
@@ -63,6 +65,7 @@ class StoreLink:
         """Serve a part from now on."""
         with self._lock:
             self._parts = (*self._parts, part)
+            self._new.append(part)
         self.wake(part)
 
     def remove(self, part: SharedPart) -> None:
@@ -111,6 +114,7 @@ class StoreLink:
             return None
         now = time.monotonic()
         if self.lost and now < self._retry_at:
+            self._tell_new(self.lost)
             return self._retry_at - now
         try:
             if self.lost != "":
@@ -123,29 +127,44 @@ class StoreLink:
 
     def _connect(self) -> None:
         self.store.connect()
-        self.lost, self._retry_after = "", FIRST_RETRY
+        self.lost, self._connected_at = "", time.monotonic()
         for part in self._parts:
             part.store_back()
 
     def _work(self, now: float) -> None:
+        self._new.clear()
+        mistake: Exception | None = None
         for part in self._parts:
             due = part.next_due()
             if self._asked.pop(id(part), None) is not None or (due is not None and due <= now):
-                part.work(self.store)
+                try:
+                    part.work(self.store)
+                except StoreLostError:
+                    raise
+                except Exception as error:  # the others go on: one of them is the kill switch
+                    mistake = error
+        if mistake is not None:
+            raise mistake
 
     def _seconds_left(self) -> float | None:
         due = [instant for part in self._parts if (instant := part.next_due()) is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _lose(self, reason: str) -> None:
-        is_news = not self.lost
+        is_news, now = not self.lost, time.monotonic()
+        was_in_use = self.lost == "" and now - self._connected_at > LONGEST_RETRY  # and did not only let us connect
         self.store.close()
         self.lost = reason
-        self._retry_after = FIRST_RETRY if is_news else min(LONGEST_RETRY, self._retry_after * 2)
-        self._retry_at = time.monotonic() + self._retry_after
+        self._retry_after = FIRST_RETRY if was_in_use else min(LONGEST_RETRY, self._retry_after * 2)
+        self._retry_at = now + self._retry_after
         if is_news:
-            for part in self._parts:
-                part.store_lost(reason)
+            self._new[:] = self._parts
+        self._tell_new(reason)
+
+    def _tell_new(self, reason: str) -> None:
+        """Tell the parts that do not know it yet that the store is lost."""
+        while self._new:
+            self._new.pop(0).store_lost(reason)
 
 
 def _run(reference: weakref.ref[StoreLink], tokens: SimpleQueue[None]) -> None:

@@ -93,10 +93,9 @@ class MergedBreakers:
 
     def reset_after_fork(self) -> None:
         """Go on in a forked child."""
-        self._due = 0.0
+        self._due, self._merged = 0.0, {}  # before the new ones: the child's thread may run already
         for breaker in self._pool.all():
             self._new.append(breaker)
-        self._merged = {}
         self._wake()
 
     def describe(self) -> list[dict[str, Any]]:

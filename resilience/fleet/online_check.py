@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from .._core.policy.shared_settings import SharedSettings, without_credentials
 from .keys import KeySpace
 from .membership import Membership
@@ -21,10 +24,10 @@ def store_problem(settings: SharedSettings) -> str:
     try:
         store.connect()
         tag = keys.tag("check")
-        store.run(BOOK, [f"{tag}sends", f"{tag}epoch"], [1, 1000, 1000, 1, 100, 1, 0])
+        store.run(BOOK, [f"{tag}sends", f"{tag}epoch"], [1, 1000, 1000, 1, 100, 1, 0, 1, 0])
         Membership(KeySpace(f"{settings.namespace}.check")).work(store)
-        if {"holds", "switch"} & set(settings.share):
-            store.call(lambda client: client.publish(f"{tag}push", ""))
+        if set(settings.share) - {"quota"}:
+            store.call(partial(_push, channel=f"{tag}push", patience=settings.patience))
     except UnsafeStoreError as error:
         return f"{without_credentials(settings.url)}: {error}"
     except StoreLostError as error:
@@ -32,3 +35,11 @@ def store_problem(settings: SharedSettings) -> str:
     finally:
         store.close()
     return ""
+
+
+def _push(client: Any, channel: str, patience: float) -> None:
+    """Listen to a channel and send to it, as the parts do that hear of changes at once."""
+    with client.pubsub() as pubsub:
+        pubsub.subscribe(channel)
+        pubsub.get_message(timeout=patience)
+        client.publish(channel, "")

@@ -17,7 +17,7 @@ from typing import Any
 
 from .._core.base.fork_safety import new_lock
 from .store import Store
-from .store_errors import StoreLostError
+from .store_errors import StoreLostError, UnsafeStoreError
 
 __all__ = ["PushListener", "listener_to"]
 
@@ -38,7 +38,11 @@ def listener_to(url: str, patience: float) -> PushListener:
 
 
 class PushListener:
-    """Calls a function for each message of a channel, and after each new subscription. Safe across threads."""
+    """Calls a function for each message of a channel, and after each new subscription. Safe across threads.
+
+    Attributes:
+        danger: why nothing can be heard, such as a command that the store's user may not run; else empty.
+    """
 
     def __init__(self, url: str, patience: float) -> None:
         self._url = url
@@ -46,11 +50,15 @@ class PushListener:
         self._callbacks: dict[str, weakref.WeakSet[Any]] = {}
         self._lock = new_lock()
         self._pid = 0
+        self.danger = ""
 
     def subscribe(self, channel: str, listener: Any) -> None:
         """Call `listener.changed(message)` for each message, for as long as the listener lives. It must not wait.
 
         A process that was forked has to subscribe again.
+
+        Raises:
+            UnsafeStoreError: nothing can be heard.
         """
         with self._lock:
             if self._pid != os.getpid():
@@ -58,6 +66,8 @@ class PushListener:
                 self._callbacks = {}
                 self._start()
             self._callbacks.setdefault(channel, weakref.WeakSet()).add(listener)
+        if self.danger:
+            raise UnsafeStoreError(self.danger)
 
     def _start(self) -> None:
         store = Store(self._url, self._patience)
@@ -72,9 +82,16 @@ class PushListener:
         """Call the listeners of a message, or of a subscription that has begun."""
         if message["type"] not in ("message", "subscribe"):
             return
+        self.danger = ""
         text = message["data"].decode() if message["type"] == "message" else ""
         for listener in tuple(self._callbacks.get(message["channel"].decode(), ())):
             listener.changed(text)
+
+    def refuse(self, danger: str) -> None:
+        """Have whoever listens learn, at its next subscription, why nothing can be heard."""
+        self.danger = danger
+        for listener in {one for listeners in tuple(self._callbacks.values()) for one in tuple(listeners)}:
+            listener.changed("")
 
 
 def _run(reference: weakref.ref[PushListener], store: Store) -> None:
@@ -82,6 +99,10 @@ def _run(reference: weakref.ref[PushListener], store: Store) -> None:
     while reference() is not None:
         try:
             _listen(reference, store)
+        except UnsafeStoreError as error:
+            if (listener := reference()) is not None:
+                listener.refuse(str(error))
+            listener = None
         except StoreLostError:
             pass
         except Exception:  # a mistake of a listener must not end the thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -13,7 +14,7 @@ from .._core.stages.lease import Lease, LeaseQuestion
 from .._core.stages.lease_terms import lease_terms
 from .._core.stages.leased_window import LeasedWindow
 from .part_inputs import PartInputs
-from .quota_script import BOOK
+from .quota_script import BOOK, KNOWN
 from .store import Store
 from .store_errors import StoreLostError
 
@@ -23,6 +24,8 @@ _MICRO = 1_000_000
 _MARGIN, _OF_THE_SPAN = 0.02, 0.1
 """Seconds, and share of a window, for which spent permits count longer, because a send follows its permit."""
 _MANY = 200  # entries of a sorted set from which on they are counted in slices of the window
+_AHEAD = 1.0
+"""Seconds, but no more than a window, before its begin from which on a lease is sure: the store is asked again then."""
 _ODD = re.compile(r"[^\w.-]")
 
 
@@ -37,6 +40,7 @@ class QuotaLeases:
         self._settings, self._clock, self._keys, self._link = inputs.settings, inputs.clock, inputs.keys, inputs.link
         self._asking: SimpleQueue[LeasedWindow] = SimpleQueue()
         self._windows: WeakKeyDictionary[LeasedWindow, tuple[str, list[str]]] = WeakKeyDictionary()
+        self._unsure: list[tuple[float, LeasedWindow, Lease]] = []
         self._granted = 0
 
     def new_window(self, name: tuple[Any, ...], lane: str, max_sends: int, span: float) -> LeasedWindow:
@@ -66,11 +70,11 @@ class QuotaLeases:
 
     def reset_after_fork(self) -> None:
         """Forget the questions of the parent; its windows forget their permits by themselves."""
-        self._asking = SimpleQueue()
+        self._asking, self._unsure = SimpleQueue(), []
 
     def next_due(self) -> float | None:
-        """Return None: calls ask."""
-        return None
+        """Return when a lease that begins late becomes sure; all else is asked by calls."""
+        return min((due for due, _, _ in self._unsure), default=None)
 
     def work(self, store: Store) -> None:
         """Book a lease for each window that has asked."""
@@ -81,6 +85,7 @@ class QuotaLeases:
             except StoreLostError:
                 window.lose(question)
                 raise
+        self._make_sure(store)
 
     def _asked(self) -> Iterator[LeasedWindow]:
         while True:
@@ -92,20 +97,32 @@ class QuotaLeases:
     def _book(self, store: Store, window: LeasedWindow, question: LeaseQuestion) -> None:
         span = window.window_span
         life = self._settings.lease
-        margin = min(_MARGIN, span * _OF_THE_SPAN)
+        margin, ahead = min(_MARGIN, span * _OF_THE_SPAN), min(_AHEAD, span)
         has_many = window.terms.leased > _MANY * window.terms.max_batch
         bucket = span / _MANY if has_many else 1 / _MICRO
         seconds = [round(value * _MICRO) for value in (span, life)]
         slices = [round(value * _MICRO) for value in (margin, bucket)]
+        least = min(question.least, question.wanted), round(ahead * _MICRO)
         asked_at = self._clock.monotonic()
         ended = [part for lease in question.ended for part in (*lease.lease.receipt, lease.lease.permits, lease.spent)]
-        args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *ended]
+        args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *least, *ended]
         permits, delay, epoch, ends, is_cold = store.run(BOOK, self._windows[window][1], args)
         now = self._clock.monotonic()
         wait = int(delay) / _MICRO
         self._granted += permits
-        granted = Lease(now + wait, asked_at + wait + life, permits, (int(epoch), int(ends)))
+        granted = Lease(now + wait, asked_at + wait + life, permits, (int(epoch), int(ends)), wait > ahead)
+        if granted.is_unsure:
+            self._unsure.append((time.monotonic() + wait - ahead, window, granted))
         window.grant(granted, now, now - asked_at, is_cold=bool(is_cold))
+
+    def _make_sure(self, store: Store) -> None:
+        """Ask whether the store still knows the leases that begin soon and were booked long ago."""
+        for entry in tuple(self._unsure):
+            due, window, lease = entry
+            if due <= time.monotonic():
+                epoch = store.run(KNOWN, self._windows[window][1][1:], [])
+                self._unsure.remove(entry)
+                window.settle(lease, is_known=int(epoch or 0) == lease.receipt[0])
 
     def store_lost(self, _reason: str) -> None:
         """Have each window go on alone, by its standing part."""

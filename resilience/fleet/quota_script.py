@@ -7,6 +7,10 @@ that can be spent, wherever in their lease they are.
 
 A lease that has ended is reported with what was spent. Its permits then count from the report, and not from the end of
 the lease; those that were not spent do not count any more.
+
+A lease may be booked long before it begins. If the store loses its memory meanwhile, it would grant the same room
+again. So a process asks again (`KNOWN`) at most `ahead` before such a lease begins, and a store without memory waits
+for that much longer.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 from .epoch_script import EPOCH
 from .store import Script
 
-__all__ = ["BOOK"]
+__all__ = ["BOOK", "KNOWN"]
 
 BOOK = Script(
     "book",
@@ -23,6 +27,7 @@ BOOK = Script(
 local sends, epoch = KEYS[1], KEYS[2]
 local cap, span, lease, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local margin, bucket, overdrawn = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local least, ahead = tonumber(ARGV[8]), tonumber(ARGV[9])
 local now = microseconds()
 local since, is_new = born(epoch, now)
 if is_new then
@@ -51,7 +56,7 @@ local function rounded(instant)
   return math.ceil(instant / bucket) * bucket
 end
 
-for index = 8, #ARGV, 4 do
+for index = 10, #ARGV, 4 do
   local ends, granted, spent = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]), tonumber(ARGV[index + 3])
   if tonumber(ARGV[index]) == since then
     add(ends, -granted)
@@ -69,9 +74,9 @@ local room = cap
 for index = 1, #entries, 2 do
   room = room - tonumber(string.match(entries[index], '^(%d+):'))
 end
-local cold = since + longest + lease
+local cold = since + longest + lease + ahead
 local begin = math.max(now, cold)
-if room < wanted and room * 2 >= wanted then
+if room < wanted and room >= least and room * 2 >= wanted then
   wanted = room
 end
 local index = 1
@@ -85,5 +90,14 @@ add(ends, wanted)
 redis.call('PEXPIRE', sends, math.ceil((ends - now + longest) / 1000) + 60000)
 return {wanted, string.format('%.0f', begin - now), string.format('%.0f', since), string.format('%.0f', ends),
   now < cold and 1 or 0}
+""",
+)
+
+KNOWN = Script(
+    "known",
+    """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local known = redis.call('HMGET', KEYS[1], 'run', 'born')
+return known[1] == run and known[2] or ''
 """,
 )

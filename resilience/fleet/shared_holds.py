@@ -27,7 +27,7 @@ class SharedHolds(EntriesPart):
         """Share the holds that last already, too."""
         super().__init__(inputs, "holds")
         self._shared = weakref.ref(inputs.shared)
-        self._holds, self._limits = inputs.shared.holds, inputs.shared.limits
+        self._holds = inputs.shared.holds
         self._member = inputs.membership
         self._keys: dict[str, Key] = {}
         self._holds.on_start, inputs.shared.on_release = self.started, self.released
@@ -64,12 +64,12 @@ class SharedHolds(EntriesPart):
             self._emit("hold_started", hold, reason=hold.reason, retry_after=entry.until - now, until=self._until(hold))
 
     def end(self, field: str) -> None:
-        """Release a hold that another process has released, and what the quotas keep of it."""
-        key, now = self._keys.pop(field, None), self._clock.monotonic()
+        """Release a hold that another process has released, and what the quotas of its policies keep of it."""
+        key, now, shared = self._keys.pop(field, None), self._clock.monotonic(), self._shared()
         ended = self._holds.end(hold for hold in self._holds.current(now) if hold.key == key)
-        if ended:
-            self._limits.release(now)
         for hold in ended:
+            if shared is not None:
+                shared.release_limits(self._holds.policies_of(hold))
             self._emit("hold_ended", hold, reason="released")
 
     def _until(self, hold: Hold) -> float:

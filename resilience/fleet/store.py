@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha1
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from ..errors import PolicyError
 from .store_checks import danger_of, find_danger
@@ -159,7 +160,7 @@ def _behind_sentinels(rest: str, options: dict[str, Any]) -> Any:
 
     credentials, _, places = rest.rpartition("@")
     hosts, _, service = places.partition("/")
-    user, _, password = credentials.partition(":")
+    user, password = map(unquote, credentials.partition(":")[::2])
     pairs = [host.rpartition(":")[::2] if ":" in host else (host, _SENTINEL_PORT) for host in hosts.split(",")]
     sentinels: Any = sentinel.Sentinel(  # type: ignore[no-untyped-call]
         [(host, int(port)) for host, port in pairs],

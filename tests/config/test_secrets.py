@@ -62,6 +62,7 @@ SECRETS = [
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
     "Bearer 0123456789abcdefghij",
     "https://bot:hunter2@example.com/path",
+    "redis://:hunter2@localhost:6379",
     "-----BEGIN RSA PRIVATE KEY-----",
     "sk_live_4eC39HqLyjWDarjt",
     "AKIAIOSFODNN7EXAMPLE",
@@ -102,6 +103,8 @@ def test_values_that_look_like_secrets(secret: str, place: Any) -> None:
         "params.clientOrderId|clientOid",
         "bitget-spot-batch-cancel",
         "https://api.example.com/orders",
+        "redis://bot:${REDIS_PASSWORD}@localhost/0",
+        "redis://localhost?db=1&password=${REDIS_PASSWORD}",
         "tables/own.yaml",
         "1" * 60,
         "3f786850e387550fdab836ed7e6dc881de23001b",  # a commit

@@ -72,3 +72,13 @@ def test_a_window_of_one_process_treats_cancels_like_all_calls() -> None:
     assert window.urgent is window.on_credit is window
     assert not window.is_cut_off(0.0)
     assert [window.take(0.0), window.estimate(0.5), window.history] == [0.0, 1.0, (0.0,)]
+
+
+def test_a_cancel_takes_what_is_in_hand_where_that_is_the_whole_limit() -> None:
+    """Permits in hand count as sent for all others; a cancel does not wait for the end of the lease to use one."""
+    bench = Bench(limit=2, processes=4)
+    window, cancels = bench.window, bench.window.urgent
+    bench.lease(0.0, 2)
+    assert [cancels.take(0.01), cancels.take(0.01)] == [0.01, 0.01]
+    assert window.question().overdrawn == 0
+    assert cancels.take(0.02) > 0.02

@@ -155,3 +155,31 @@ def test_permits_of_a_small_limit_are_all_there_is() -> None:
     assert window.ready_alone(0.05, 2) == inf
     assert window.ready_alone(0.2, 1) == 0.2
     assert window.ready_alone(0.2, 0) == 0.2
+
+
+def test_a_lease_that_begins_late_is_spent_once_the_store_has_said_that_it_knows_it() -> None:
+    """It is waited for meanwhile. One that the store has forgotten is asked for again."""
+    bench = Bench()
+    window = bench.window
+    for is_known in (True, False):
+        now = window.history[-1] + 1.0 if is_known is False else 0.0
+        window.ready_at(now)
+        lease = Lease(now + 5.0, now + 5.1, 2, 1, is_unsure=True)
+        window.grant(lease, now, 0.001)
+        assert window.ready_at(now) == now + 5.0
+        assert window.take(now + 5.0) > now + 5.0  # nobody has said so in time
+        window.settle(lease, is_known=is_known)
+        assert (window.take(now + 5.01) == now + 5.01) is is_known
+    window.settle(lease, is_known=True)  # it is not booked any more
+    assert window.question().ended == ()
+
+
+def test_after_a_cold_start_the_answer_is_waited_for_again() -> None:
+    """A store without memory has begun to grant: a call does not wait for the standing part of the next window."""
+    bench = Bench()
+    window = bench.window
+    window.ready_at(0.0)
+    window.grant(Lease(2.1, 2.2, 1, 1), 0.001, 0.001, is_cold=True)
+    assert window.take(1.9) == 1.9  # the standing part
+    assert window.take(2.3) == pytest.approx(2.3013)
+    assert len(bench.asked) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -111,3 +112,23 @@ def test_a_member_that_is_cut_off_uses_its_standing_part(own_server: Any, url: s
     sends = greedy([policies], 2.5)
     assert 1 <= most_in_any(sends) <= shared_of(policies)["quota"]["windows"][0]["standing"] == 2
     wait_for(lambda: shared_of(policies)["lost"])
+
+
+def test_leases_booked_before_a_flush_are_not_sent_beside_new_ones(client: Any, url: str) -> None:
+    """A lease may begin long after it was booked. The store that has forgotten it grants its room to somebody else."""
+    make = partial(policies_at, url, limit=2, per="2s", processes=4)
+    send_until_refused(policies_at(url, limit=2, per="2s", processes=4, deadline="500ms"))
+    age(client)
+    client.delete(*client.scan_iter("rs1:*sends"))
+    sends: list[float] = []
+    first, second, third = (
+        own.pipeline("trade").compile(lambda: sends.append(time.monotonic())) for own in (make(), make(), make())
+    )
+    first(), first()
+    before = threading.Thread(target=lambda: (second(), second()))
+    before.start()
+    wait_for(lambda: any(int(client.zcard(key)) > 1 for key in client.scan_iter("rs1:*sends")))
+    client.flushall()
+    third(), third()
+    before.join()
+    assert most_in_any(sends, 1.8) == 2

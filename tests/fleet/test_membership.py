@@ -15,6 +15,7 @@ import pytest
 
 from resilience import Policies, PolicyError
 from resilience.cli import main
+from resilience.fleet.keys import KeySpace
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
@@ -75,7 +76,7 @@ def test_the_section_can_be_switched_off_by_a_reload(policy_file: Path) -> None:
 def test_a_password_is_shown_nowhere(policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL with a password comes from the environment; neither changes nor snapshots nor representations show it."""
     policies = Policies.load(policy_file)
-    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://bot:hunter22@127.0.0.1:1/0?password=hunter22")
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", "redis://bot:ab@hunter22@127.0.0.1:1/0?password=hunter22")
     changes = policies.reload()
     assert [change.path for change in changes] == ["shared.url"]
     wait_for(lambda: shared_of(policies)["lost"])
@@ -96,6 +97,9 @@ def test_a_name_that_cannot_be_shared_is_a_mistake(url: str) -> None:
         ({"url": "redis://localhost", "namespace": "{a}"}, "expected 1 to 64 letters"),
         ({"url": "redis://localhost", "processes": 0}, "out of range"),
         ({"url": "redis://u:password1@localhost"}, "looks like a secret"),
+        ({"url": "redis://:password1@localhost"}, "looks like a secret"),
+        ({"url": "${NO_SUCH_VARIABLE:-redis://:password1@localhost}"}, "looks like a secret"),
+        ({"url": "redis://localhost?db=1&password=password1"}, "looks like a secret"),
     ],
 )
 def test_mistakes_in_the_section(section: dict[str, Any], message: str) -> None:
@@ -140,15 +144,30 @@ def test_an_unsafe_store_is_refused_aloud(own_server: Any, setting: str, value: 
     assert reason in wait_for(lambda: shared_of(policies)["lost"])
 
 
-def test_a_user_without_a_command_is_refused_aloud(own_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason names the command that the store's user may not run."""
+@pytest.mark.parametrize("command", ["zadd", "subscribe"])
+def test_a_user_without_a_command_is_refused_aloud(
+    own_server: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The reason names the command that the store's user may not run. There is one event, however often it is tried."""
     import redis
 
     with redis.Redis(port=own_server.port) as client:
-        client.acl_setuser("bot", enabled=True, nopass=True, keys=["rs1:*"], commands=["+@all", "-zadd"])
-    monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{own_server.port}")
-    policies = Policies.from_mapping({"shared": {"url": "${RESILIENCE_SHARED_URL}", "patience": "2s"}})
-    assert "zadd" in wait_for(lambda: shared_of(policies)["lost"])
+        client.acl_setuser(
+            "bot", enabled=True, nopass=True, keys=["rs1:*"], channels=["rs1:*"], commands=["+@all", f"-{command}"]
+        )
+        monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{own_server.port}")
+        policies = Policies.from_mapping({"shared": {"url": "${RESILIENCE_SHARED_URL}", "patience": "2s"}})
+        events: list[Any] = []
+        policies.subscribe(events.append)
+        assert command in wait_for(lambda: shared_of(policies)["lost"])
+        policies.isolate()
+        before = client.info()["total_connections_received"]
+        wait_for(lambda: client.info()["total_connections_received"] > before + 3)
+        client.execute_command("ACL", "SETUSER", "bot", f"+{command}")
+        wait_for(lambda: "shared_back" in [event.name for event in events])
+    names = [event.name for event in events]
+    assert names.count("shared_lost") <= 1  # the first may have been before anybody listened
+    assert names.count("shared_back") == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -173,6 +192,26 @@ assert os.wait()[1] == 0
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_part_with_a_mistake_does_not_stop_the_others(url: str, client: Any) -> None:
+    """What nobody can read among the holds must not keep the kill switch from being heard."""
+    client.hset(f"{KeySpace('test').tag('holds')}entries", "junk", "0|no json")
+    shared = {"url": url, "namespace": "test", "patience": "2s"}
+    first, second = (Policies.from_mapping({"shared": shared}) for _ in range(2))
+    first.isolate(reason="stop")
+    wait_for(lambda: second.snapshot()["isolated"])
+
+
+def test_policies_made_during_an_outage_know_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A second set of policies in the process, or one of a reload, uses the same connection, which is lost already."""
+    shared = {"url": "redis://127.0.0.1:1"}
+    first = Policies.from_mapping({"shared": shared})
+    wait_for(lambda: shared_of(first)["lost"])
+    caplog.clear()
+    second = Policies.from_mapping({"shared": shared})
+    wait_for(lambda: "shared store lost" in caplog.text)
+    assert shared_of(second)["lost"]
 
 
 def test_describe_says_what_is_shared(policy_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,17 +41,23 @@ def test_a_store_that_does_not_answer(
     assert (code, "redis://127.0.0.1:1 does not answer within 2s" in text, "hunter22" in text) == (1, True, False)
 
 
+@pytest.mark.parametrize("command", ["hset", "subscribe", "publish"])
 def test_a_user_without_a_command(
-    policy_file: Path, client: Any, server: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    policy_file: Path,
+    client: Any,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
 ) -> None:
     """The command is named."""
     client.acl_setuser(
-        "bot", enabled=True, nopass=True, keys=["rs1:*"], channels=["rs1:*"], commands=["+@all", "-hset"]
+        "bot", enabled=True, nopass=True, keys=["rs1:*"], channels=["rs1:*"], commands=["+@all", f"-{command}"]
     )
     monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://bot:any@127.0.0.1:{server.port}")
     code, text = check(policy_file, capsys, "--online")
     assert code == 1
-    assert "may not run the command hset" in text
+    assert f"may not run the command {command}" in text
 
 
 def test_a_file_that_shares_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

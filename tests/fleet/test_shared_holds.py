@@ -197,3 +197,26 @@ def test_a_ban_is_obeyed_by_processes(bot_file: Path) -> None:
         later = wrap(new_session(), "p", policies=Policies.load(bot_file))
         assert _is_held(later, server.url)
         assert len(server.requests) == 1
+
+
+def test_a_release_of_one_policy_leaves_the_waits_of_others(bot_file: Path) -> None:
+    """A 429 without a time has the quota of its policy wait, in its own process. Nobody has released that one."""
+    quota = "quota: [{name: q, rate: 1000/h, burst: 1000}]"
+    bot_file.write_text(
+        bot_file.read_text().replace(
+            "policies: {", f"policies: {{q: {{extends: http, retry: off, deadline: 10s, {quota}}}, "
+        )
+    )
+    first, second = Policies.load(bot_file), Policies.load(bot_file)
+
+    def limited() -> None:
+        raise StatusError(429, "")
+
+    with pytest.raises(StatusError):
+        first.pipeline("q", operation="other").call(limited)
+    refuse(first)
+    wait_for(lambda: held(second) == ["op"])
+    assert second.release("p") == 1
+    wait_for(lambda: held(first) == [])
+    with pytest.raises(QuotaExceededError):
+        first.pipeline("q", operation="other").call(int)

@@ -17,7 +17,7 @@ class Payment:
         ticket: its turn in the queue of a quota; None where it has none.
     """
 
-    __slots__ = ("_costs", "_high_priority", "_paid_at", "_plan", "_weights", "is_cut_off", "ticket")
+    __slots__ = ("_costs", "_half_time", "_high_priority", "_paid_at", "_plan", "_weights", "is_cut_off", "ticket")
 
     def __init__(self, plan: GatePlan, weights: tuple[int, ...], *, high_priority: bool) -> None:
         self._plan = plan
@@ -25,6 +25,7 @@ class Payment:
         self._high_priority = high_priority
         self._costs: list[Cost] = []
         self._paid_at = 0.0
+        self._half_time: float | None = None
         self.is_cut_off = False
         self.ticket: QueueTicket | None = None
 
@@ -37,7 +38,7 @@ class Payment:
             now, self._weights, self.ticket, high_priority=self._high_priority, is_cancel=self._plan.is_cancel
         )
         ready_at, window = pay(now, costs, self.ticket)
-        if window is not None and self._plan.is_cancel and not self._plan.fits_deadline(ready_at, deadline):
+        if window is not None and self._plan.is_cancel and not self._comes_in_time(ready_at, now, deadline):
             costs = [(window.on_credit, weight) for window, weight in costs]
             ready_at, window = pay(now, costs, self.ticket)
         if window is None:
@@ -58,6 +59,12 @@ class Payment:
         if self.ticket is not None:
             self.ticket.cancel()
             self.ticket = None
+
+    def _comes_in_time(self, ready_at: float, now: float, deadline: float) -> bool:
+        """Return whether a cancel waits for this instant: for half of its time at most, so that the rest is left."""
+        if self._half_time is None:
+            self._half_time = now + (deadline - now) / 2
+        return ready_at <= self._half_time and self._plan.fits_deadline(ready_at, deadline)
 
     def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
         """Keep the turn in the queue of this window, or join it; return from when to try again."""

@@ -22,7 +22,7 @@ SHAREABLE = ("quota", "holds", "breaker", "budget", "switch")
 """What several processes can share."""
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://", "rediss+cluster://")
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_USER = re.compile(r"(?<=://)[^/@]*@")
+_USER = re.compile(r"(?<=://).*@")  # to the last @: a password may contain one
 _QUERY = re.compile(r"\?.*")
 
 

@@ -15,8 +15,8 @@ __all__ = ["CancelWindow"]
 class CancelWindow(RateWindow):
     """What a cancel pays in place of a `LeasedWindow`: a permit, or any of the standing part, whichever comes first.
 
-    Where neither comes before its deadline it pays `on_credit`: it waits for the limit of its own process alone, and
-    the store hears of it afterwards.
+    Where neither comes before half of its time is over it pays `on_credit`: it waits for the limit of its own process
+    alone, and the store hears of it afterwards.
     """
 
     __slots__ = ("_credit", "_window")
@@ -43,6 +43,8 @@ class CancelWindow(RateWindow):
     def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Return when a cancel may be sent."""
         alone = max(self._window.ready_alone(now, weight), self._window.held_until)
+        if self._window.held_until <= now and self._window.has_permits(now, weight):
+            return now  # what is in hand counts as sent already
         if self._credit is self or alone > now:
             return alone
         return self._window.cancel_ready_at(now, weight, now if queue_ticket is None else queue_ticket.since)

@@ -15,12 +15,15 @@ class Lease(NamedTuple):
         until: monotonic instant from which they may not.
         permits: how many sends.
         receipt: what the store calls it.
+        is_unsure: it begins so late that the store may have lost its memory by then: it is not spent until the store
+            has been asked again.
     """
 
     begin: float
     until: float
     permits: int
     receipt: Any
+    is_unsure: bool = False
 
 
 class EndedLease(NamedTuple):
@@ -42,8 +45,10 @@ class LeaseQuestion(NamedTuple):
         wanted: permits.
         ended: the leases that have ended; what was not spent can be leased again.
         overdrawn: cancels that were sent without a permit, which count against the limit as well.
+        least: permits without which nobody who waits could send.
     """
 
     wanted: int
     ended: tuple[EndedLease, ...]
     overdrawn: int
+    least: int = 1

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from math import inf
 
 from .cancel_window import CancelWindow
+from .lease import Lease
 from .lease_terms import LeaseTerms
 from .permit_ledger import PermitLedger
 from .rate_window import QueueTicket
@@ -56,7 +57,7 @@ class LeasedWindow(PermitLedger):
 
     def estimate(self, now: float) -> float:
         """Return when a send may be possible, without asking for it."""
-        if self._has_permits(now, 1) or self._asked_at is not None or self._booked is None:
+        if self.has_permits(now, 1) or self._asked_at is not None or self._booked is None:
             return max(now, self._held_until)
         return max(now, self._held_until, self._booked.begin)
 
@@ -95,10 +96,10 @@ class LeasedWindow(PermitLedger):
         return ready_at
 
     def _ready_by_sends(self, now: float, weight: int, since: float | None = None) -> float:
-        if not weight or self._has_permits(now, weight):
+        if not weight or self.has_permits(now, weight):
             return now
         booked = self._booked
-        if booked is not None and booked.until > now and booked.permits >= weight:
+        if booked is not None and booked.until > now and weight <= booked.permits and not _is_doubtful(booked, now):
             ready = max(now, booked.begin, self.ready_alone(now, weight))
         elif weight > self.terms.leased:
             ready = inf
@@ -124,7 +125,7 @@ class LeasedWindow(PermitLedger):
         if asked_at is None:
             asked_at = self._asked_at = now
             self._ask(self)
-        if self._alone or now >= asked_at + self.terms.patience:
+        if now < self._alone_until or now >= asked_at + self.terms.patience:
             return inf
         check_at = max(asked_at + _USUAL_TRIPS * self._round_trip, now + _FIRST_CHECK)
         return min(check_at, asked_at + self.terms.patience)
@@ -132,7 +133,7 @@ class LeasedWindow(PermitLedger):
     def _is_lost(self, now: float) -> bool:
         """Return whether no answer of the store is waited for any more."""
         asked_at = self._asked_at
-        return self._alone or (asked_at is not None and now >= asked_at + self.terms.patience)
+        return now < self._alone_until or (asked_at is not None and now >= asked_at + self.terms.patience)
 
     def _standing_ready_at(self, now: float, weight: int, since: float | None) -> float:
         """Return when the standing part allows an attempt that is no cancel; never (inf) where it is not for that."""
@@ -143,3 +144,8 @@ class LeasedWindow(PermitLedger):
             waits_until = (now if since is None else since) + self.terms.patience
             return waits_until if now < waits_until else inf
         return max(self.standing.ready_at(now, weight + self.terms.reserve), self.ready_alone(now, weight))
+
+
+def _is_doubtful(booked: Lease, now: float) -> bool:
+    """Return whether a lease should begin, but the store has not said again that it knows it."""
+    return booked.is_unsure and booked.begin <= now

@@ -36,7 +36,7 @@ class PermitLedger(RateWindow):
     """
 
     __slots__ = (
-        "_alone", "_asked_at", "_batch", "_booked", "_current", "_ended", "_inside", "_log", "_overdrawn",
+        "_alone_until", "_asked_at", "_batch", "_booked", "_current", "_ended", "_inside", "_log", "_overdrawn",
         "_round_trip", "_terms_of", "standing", "terms", "window_span",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class PermitLedger(RateWindow):
         self._set_terms()
         self._asked_at: float | None = None
         self._round_trip = _USUAL_TRIP
-        self._alone = False
+        self._alone_until = -inf
         self._batch = 1
         self._forget_leases()
 
@@ -89,9 +89,10 @@ class PermitLedger(RateWindow):
             ended, self._ended = tuple(self._ended), []
             overdrawn, self._overdrawn = self._overdrawn, 0
             waiting = sum(ticket.weight for ticket in self._tickets if not ticket.gone)
-            largest = max((ticket.weight for ticket in self._tickets), default=1)
-            wanted = max(largest, min(self.terms.max_batch, max(self._batch, waiting)))
-            return LeaseQuestion(min(wanted, self.terms.leased), ended, overdrawn)
+            least = max((ticket.weight for ticket in self._tickets), default=1)
+            wanted = max(least, min(self.terms.max_batch, max(self._batch, waiting)))
+            cap = self.terms.leased
+            return LeaseQuestion(min(wanted, cap), ended, overdrawn, min(least, cap))
 
     def grant(self, lease: Lease, now: float, round_trip: float, *, is_cold: bool = False) -> None:
         """Take the answer: permits that may be spent at once, or later. The store is there again.
@@ -106,23 +107,29 @@ class PermitLedger(RateWindow):
             self.fast_path = False
             self._asked_at = None
             self._round_trip = round_trip
-            self._alone = is_cold
+            self._alone_until = lease.begin if is_cold else -inf
             unused, self._booked = self._booked, None
             if unused is not None:
                 self._ended.append(EndedLease(unused))
             if lease.until <= max(now, lease.begin):
                 self._ended.append(EndedLease(lease))  # its time was over before it came
-                self._alone = True
+                self._alone_until = inf
             else:
                 self._booked = lease
             for ticket in self._tickets:
                 ticket.ready_at = min(ticket.ready_at, max(now, lease.begin))
             self._update_fast_path(now)
 
+    def settle(self, lease: Lease, *, is_known: bool) -> None:
+        """Take what the store says of a lease that was unsure: it may be spent, or the store has forgotten it."""
+        with self._lock:
+            if self._booked is lease:
+                self._booked = lease._replace(is_unsure=False) if is_known else None
+
     def lose(self, question: LeaseQuestion | None = None) -> None:
         """Go on alone until the store has answered a question. What this one has reported may be reported twice."""
         with self._lock:
-            self._asked_at, self._alone = None, True
+            self._asked_at, self._alone_until = None, inf
             if question is not None:
                 # Ended leases are not reported again: if the store has heard of them, it would count them twice.
                 self._overdrawn += question.overdrawn
@@ -131,9 +138,9 @@ class PermitLedger(RateWindow):
 
     def _spend(self, now: float, weight: int) -> None:
         self._take_over_inside()
-        if not self._has_permits(now, weight):
+        if not self.has_permits(now, weight):
             self._open_booked(now)
-        if self._has_permits(now, weight):
+        if self.has_permits(now, weight):
             self.sends.extend([now] * weight)
         else:
             self._spend_alone(now, weight)
@@ -146,7 +153,7 @@ class PermitLedger(RateWindow):
             self.standing.sends.extend([now] * weight)
         self._log.extend([now] * weight)
 
-    def _has_permits(self, now: float, weight: int) -> bool:
+    def has_permits(self, now: float, weight: int) -> bool:
         """Return whether so many permits can be spent now. Those that can are at the left."""
         sends = self.sends
         return now < self.until and weight <= len(sends) and sends[weight - 1] == -inf
@@ -160,7 +167,7 @@ class PermitLedger(RateWindow):
 
     def _open_booked(self, now: float) -> None:
         booked = self._booked
-        if booked is None or booked.begin > now:
+        if booked is None or booked.begin > now or booked.is_unsure:
             return
         self._close_current()
         self._booked = None

@@ -23,7 +23,8 @@ _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY"  # a key file
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}"  # a signed token
     r"|\b(?:bearer|basic) [\w+/.=-]{16,}"
-    r"|://[^\s/:@]+:[^\s/@]+@"  # a password in a URL
+    r"|://[^\s/:@]*:(?!\$\{\w+\}@)[^\s/@]+@"  # a password in a URL, which is not a variable; Redis needs no user
+    r"|[?&]pass(?:wor)?d=(?!\$\{\w+\}(?:&|\Z))[^&\s]"
     r"|\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[pousr]_\w{20,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}\b"
     r"|\bbg_[0-9a-f]{32}\b"
     r"|\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z",
