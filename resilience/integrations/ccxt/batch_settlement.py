@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ..._core.base.routine import Invocation, Routine
-from ..._core.call.context import current_call
+from ..._core.call.context import CONTEXT, current_call
 from ..._core.call.operation_info import OperationInfo
-from ..._core.classify.attach import attached_failure
+from ..._core.classify.attach import annotate, attach_failure, attached_failure
 from ..._core.policy.codes import Category
 from ..._core.policy.section import changed
 from ..._pipeline.callables import is_async
@@ -64,6 +64,18 @@ class SingleCall:
             return pipeline.compile(fn, info)
         return cast("Callable[..., Any]", self._outbox.continue_recorded(pipeline, fn, info, sends=sends))
 
+    def explain(self, error: Exception, item: BatchItem) -> Exception:
+        """Return the error of an attempt that was made before, with what it means where nothing can be looked up."""
+        failure = self.pipeline.classifier.classify(error, registry=self.info.registry)
+        final = replace(failure, key=item.key, operation=self.info.operation)
+        if (failure.executed, failure.proof) != ("no", "proven"):
+            final = replace(final, executed="maybe", proof="none")
+            shared = self.pipeline.shared
+            shared.unsettled.add(self.pipeline.policy.name, self.info.operation, final, shared.clock.time())
+        attach_failure(error, final, CONTEXT.get())
+        annotate(error, final)
+        return error
+
     def record(self, item: BatchItem) -> Any:
         """Record a new order in the outbox before the batch is sent; None where nothing records it."""
         return None if self._begin is None or item.key is None else self._begin(item.key, item.args, {})
@@ -77,9 +89,24 @@ class ItemSettlement:
     """
 
     def __init__(
-        self, single: SingleCall, log: BatchLog, error: Exception, make_error: Callable[[Any], Exception]
+        self,
+        single: SingleCall,
+        log: BatchLog,
+        error: Exception,
+        make_error: Callable[[Any], Exception],
+        *,
+        is_partial: bool,
     ) -> None:
-        """Begin; `make_error` makes the error of an item from its answer, `error` is that of those without one."""
+        """Begin.
+
+        Args:
+            single: the call that each item stands for.
+            log: what the batch has sent.
+            error: that of the items without an answer of their own.
+            make_error: makes the error of an item from its answer.
+            is_partial: `error` is about other items, and says nothing of those without an answer.
+        """
+        self._is_partial = is_partial
         self._single = single
         self._error = error
         self._make_error = make_error
@@ -97,16 +124,26 @@ class ItemSettlement:
             Exception: it was refused, or nobody knows what became of it.
         """
         single = self._single
-        error = _fresh(self._error) if answer is None else self._make_error(answer.body)
-        set_attribute(error, "resilience_url", self.log.url)
-        attempt = _made_before(single.method, self.log, error, item.key)
+        error = self._error_of(answer)
+        begun: list[bool] = []
+        attempt = _made_before(single.method, self.log, error, item.key, begun)
         try:
             return (yield Invocation(single.look_up(attempt, left()), item.args))
         except Exception as ended:
+            if not begun:  # the time is over, say: what is said of a call that was never sent is not true of this one
+                raise single.explain(error, item) from None
             seconds = left()
             if not _may_send(single, ended, seconds):
                 raise
         return (yield Invocation(single.send(seconds), item.args))
+
+    def _error_of(self, answer: ItemAnswer | None) -> Exception:
+        """Return the error with which the attempt has ended for an item."""
+        error = _fresh(self._error) if answer is None else self._make_error(answer.body)
+        set_attribute(error, "resilience_url", self.log.url)
+        if answer is None and self._is_partial:
+            set_attribute(error, "resilience_executed", "maybe")
+        return error
 
 
 def _may_send(single: SingleCall, error: Exception, seconds: float | None) -> bool:
@@ -126,10 +163,16 @@ def _within(policy: Any, seconds: float | None) -> Any:
     return changed(policy, deadline=max(_LEAST, seconds if own is None else min(own, seconds)))
 
 
-def _made_before(method: Callable[..., Any], log: BatchLog, error: Exception, key: str | None) -> Callable[..., Any]:
-    """Return a function in place of the method, which makes the attempt that was part of a batch. It sends nothing."""
+def _made_before(
+    method: Callable[..., Any], log: BatchLog, error: Exception, key: str | None, begun: list[bool]
+) -> Callable[..., Any]:
+    """Return a function in place of the method, which makes the attempt that was part of a batch. It sends nothing.
+
+    Once it is called, there is an item in `begun`.
+    """
 
     def fail() -> None:
+        begun.append(True)
         call = current_call()
         assert call is not None, "the pipeline calls it"
         for stamp in log.stamps:

@@ -48,7 +48,7 @@ class Batches:
         if single.reconcile is None:
             return None
         sends_one = SingleCall(getattr(self._operations, name), single_pipeline, single, rules.outbox)
-        return BatchCalls(self._venue, self._engine, self._find_write, sends_one, pipeline)
+        return BatchCalls(info.operation, self._venue, self._engine, self._find_write, sends_one, pipeline)
 
     def _find_write(self, request: Any) -> Any:
         if self._venue is None or request.path is None:

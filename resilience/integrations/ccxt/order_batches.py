@@ -147,9 +147,11 @@ def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any], name: str) -> Ite
     """Yield the cancels of a batch: by client order ids where `params` has some, else by the exchange's own."""
     rest = {one: value for one, value in common.items() if one not in _LISTS}
     by_client = _listed(next(filter(None, map(common.get, _LISTS)), None))
+    if by_client and _listed(ids):
+        return  # whether an exchange cancels both differs: the call is one of a whole
     for client_id in by_client:
         yield BatchItem((None, symbol, {**rest, name: client_id}), symbol, None, _named(client_id))
-    for own in () if by_client else _listed(ids):
+    for own in _listed(ids):
         yield BatchItem((own, symbol, rest), symbol, None, _named(own))
 
 
