@@ -64,8 +64,6 @@ async def _async(
 def _exchange(calls: str, exchange: SandboxAddress, market: str, *, ours: bool) -> Any:
     options = {**OPTIONS.get(exchange.venue, {}), "defaultType": market}
     settings: dict[str, Any] = {"enableRateLimit": False, "options": options}
-    if not ours:
-        settings["timeout"] = int(exchange.timeout * 1000)
     plain: Any = getattr(import_module(MODULES[calls]), exchange.venue)(settings)
     point(plain, exchange.venue, exchange.urls, (exchange.key, exchange.secret, exchange.passphrase))
     return wrap(plain, exchange.name, policies=policies(exchange)) if ours else plain
@@ -74,6 +72,8 @@ def _exchange(calls: str, exchange: SandboxAddress, market: str, *, ours: bool) 
 def _writing(
     client: Any, writes: Writes, ids: Sequence[str], orders: Sequence[Any], seed: int, *, ours: bool
 ) -> Callable[[str], Any]:
+    if not ours:  # not before the orders were placed, which must not fail
+        client.timeout = int(writes.exchange.timeout * 1000)
     numbers = dict(zip(ids, (order["id"] for order in orders), strict=False))
 
     def write(client_id: str) -> Any:

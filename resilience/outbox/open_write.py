@@ -48,6 +48,7 @@ class OpenWrite:
         resumed: bool = False,
         is_provable: bool = True,
         signs: bool = False,
+        window: float = 0.0,
         release: Callable[[], None],
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
@@ -66,6 +67,7 @@ class OpenWrite:
             is_provable: False where the earlier process may send it at any later time, so that no lookup proves that
                 it was not executed.
             signs: the client reports a stamp before anything of an attempt is sent.
+            window: seconds for which the API accepts a request, as a later process knows it.
             release: gives the claim on the write back.
         """
         self._store = store
@@ -84,6 +86,7 @@ class OpenWrite:
         self._needs_check = not (store.is_shared and signs) or held is None
         self._is_settled = self._is_lost = self._is_replaying = False
         self.may_send_again = False
+        self._window = window
         self._is_substitute = False
         self.began = not resumed
         self.answer: Any = None
@@ -156,6 +159,16 @@ class OpenWrite:
     def store_key_missing(self) -> None:
         """Store that the finished request does not carry the key; raises as `add_stamp` does."""
         self._write(lambda: self._store.set_key_missing(self._row()))
+
+    def store_window(self, seconds: float) -> None:
+        """Store for how long the request is accepted, where that is more than is known; raises as `add_stamp` does.
+
+        A later process would else believe "not found" while the request may still be sent and accepted.
+        """
+        if self._is_replaying or seconds <= self._window:
+            return
+        self._write(lambda: self._store.set_window(self._row(), seconds))
+        self._window = seconds
 
     def _write(self, step: Callable[[], None]) -> None:
         # An attempt reports its stamp from code that cannot wait in an event loop: see `was_busy`.

@@ -107,6 +107,9 @@ class OutboxStore(Protocol):
     def set_key_missing(self, held: HeldWrite) -> None:
         """Store that a request did not carry the key; raises an `OSError` if that is not durable afterwards."""
 
+    def set_window(self, held: HeldWrite, seconds: float) -> None:
+        """Store for how long the API accepts a request; raises an `OSError` if that is not durable afterwards."""
+
     def settle(self, held: HeldWrite, state: RowState) -> OSError | None:
         """Store how a write ended, now or with the next use of the store.
 

@@ -98,7 +98,8 @@ def _compile(
     # like a write that was never sent; and its end says nothing of the service now, so that it counts nowhere.
     looking_up = Pipeline(changed(pipeline.policy, **_OFF), shared=pipeline.shared)
     # A client that signs stores a stamp before it sends: without one, nothing was sent.
-    attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps)
+    fence = None if row.window is None else info.fence
+    attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps, fence=fence)
     look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
     send = _compile_send(pipeline, method, info) if resend and is_provable else None
     return run_inside(write, look_up, send, row, asynchronous=is_async(method))

@@ -10,6 +10,7 @@ from .._core.base.routine import Invocation, Routine
 from .._core.call.context import current_call
 from .._core.classify.attach import attached_failure
 from .._core.policy.codes import Category
+from .._core.stages.fence import Fence
 from .._drivers.routine_runner import routine_function
 from .._pipeline.callables import is_async
 from .open_write import OpenWrite, current_write
@@ -51,7 +52,9 @@ class UnsentCallError(InterruptedCallError):
     resilience_executed = "no"
 
 
-def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Callable[..., Any]:
+def simulate_first_attempt(
+    method: Callable[..., Any], row: Row, *, never_sent: bool, fence: Fence | None = None
+) -> Callable[..., Any]:
     """Return a function in place of the method, which makes the attempt of the earlier process: nothing is sent.
 
     It reports the stamps of the row and fails, so that the call goes on as it would have.
@@ -60,6 +63,7 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
         method: the client's method.
         row: the write.
         never_sent: whether the earlier process provably sent nothing.
+        fence: the bounds that its request said; None where those of the operation hold.
     """
 
     def fail() -> None:
@@ -69,6 +73,8 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
         with current_write().replaying():
             for stamp in row.stamps:
                 call.stamp(stamp)
+            if fence is not None:
+                call.report_fence(fence)
         if never_sent:
             raise UnsentCallError(f"{row.operation}: the process ended before anything was sent")
         raise InterruptedCallError(f"the process ended while {row.operation} was in progress")

@@ -35,6 +35,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "format": "INTEGER",
         "key_missing": "INTEGER",
         "machine": "TEXT",
+        "window": "REAL",
     }
 )
 """Name → type. Those after the ones of 0.1 are NULL in rows of 0.1."""
@@ -57,6 +58,7 @@ class Row(NamedTuple):
         key_missing: the finished request did not carry the key: the write cannot be looked up by it.
         problem: why the row cannot be read; empty for a good one. A bad row has no arguments and no stamps.
         machine: the name of the machine of that process; None where it is not known.
+        window: seconds for which the API accepts its requests, where a request says more than the client's own bound.
         owner: in PostgreSQL the outbox that has taken the write, as `MACHINE:PROCESS:…`; None in a file.
         epoch: in PostgreSQL how often the write was taken; 0 in a file.
     """
@@ -74,6 +76,7 @@ class Row(NamedTuple):
     key_missing: bool = False
     problem: str = ""
     machine: str | None = None
+    window: float | None = None
     owner: str | None = None
     epoch: int = 0
 
@@ -99,7 +102,7 @@ def _unreadable_row(values: Sequence[Any], error: Exception) -> Row:
 
 def _read_row(
     key: Any, operation: Any, arguments: Any, stamps: Any, state: Any, changed_at: Any,
-    account: Any, host: Any, process: Any, number: Any, key_missing: Any, machine: Any,
+    account: Any, host: Any, process: Any, number: Any, key_missing: Any, machine: Any, window: Any,
 ) -> Row:  # fmt: skip
     texts = {"key": key, "operation": operation, "arguments": arguments, "stamps": stamps, "state": state}
     known = {"account": account, "host": host, "machine": machine}
@@ -118,7 +121,7 @@ def _read_row(
         raise TypeError("its column changed_at has no number")
     return Row(
         key, operation, args, kwargs, tuple(times), state, changed_at, account, host, process, bool(key_missing),
-        machine=machine,
+        machine=machine, window=None if window is None else float(window),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
+from .._core.stages.fence import Fence
 from .._pipeline.pipeline import Pipeline
 from .row import Row
 from .stored_stamps import new_stamps
@@ -47,6 +48,9 @@ def resolve_row(client: Any, row: Row) -> ResolvedRow:
     method, info = _find_method(client, row)
     pipeline, info = vars(client)["_resilience_rules"].resolve(info)
     _check_key(method, info, row)
+    if row.window is not None:  # a request said that it is accepted for longer than the client knows
+        fence = info.fence or Fence()
+        info = replace(info, fence=replace(fence, window=max(fence.window, row.window)))
     return ResolvedRow(method, pipeline, replace(info, new_stamps=new_stamps))
 
 

@@ -29,6 +29,8 @@ class _StoredStamps(SendLog):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "key_missing" and value and self._write is not None:
             self._write.store_key_missing()
+        if name == "fence" and value is not None and self._write is not None:
+            self._write.store_window(value.window)
         super().__setattr__(name, value)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.call.operation_info import OperationInfo
+from .._core.stages.fence import Fence
 from ..errors import RejectedError
 from .claims import Claim, Claims
 from .open_write import OpenWrite
@@ -74,7 +75,7 @@ class WriteRecorder:
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         return OpenWrite(
             self.store, key, operation, rejection_type=rejection_type, clock=clock, signs=info.signs,
-            release=partial(self.claims.release, claim), **options,
+            window=(info.fence or Fence()).window, release=partial(self.claims.release, claim), **options,
         )  # fmt: skip
 
     def _add(self, write: NewWrite, rejection_type: type[RejectedError]) -> HeldWrite:

@@ -106,7 +106,7 @@ class WriteTable:
         marks = ", ".join("?" * len(COLUMNS))
         values = (
             write.key, write.operation, write.arguments, "[]", "open", time.time(),
-            write.account, write.host, os.getpid(), FORMAT, 0, platform.node(),
+            write.account, write.host, os.getpid(), FORMAT, 0, platform.node(), None,
         )  # fmt: skip
         changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("key", "operation"))
         is_free = self._write(
@@ -139,6 +139,10 @@ class WriteTable:
     def set_key_missing(self, held: HeldWrite) -> None:
         """Store that a request did not carry the key; raises an `OSError` if that is not on disk afterwards."""
         self._update(held, "key_missing = ?", 1)
+
+    def set_window(self, held: HeldWrite, seconds: float) -> None:
+        """Store for how long a request is accepted; raises an `OSError` if that is not on disk afterwards."""
+        self._update(held, "window = ?", seconds)
 
     def settle(self, held: HeldWrite, state: RowState) -> OSError | None:
         """Store how a write ended.

@@ -29,7 +29,8 @@ policies:
     extends: {name}
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
-    breaker: {{when_open: wait}}   # in a drill, a rejected order would count as lost
+    budget: off                  # in a drill, a cancel that is not sent again would count as lost,
+    breaker: {{when_open: wait}}   # and so would a rejected order
     retry: {{max_attempts: 12, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
     reconcile:
       early_checks: 2

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from resilience import Found
-from resilience._core.call.lookup_answer import NotFound
-from resilience._drivers.routine_runner import run_routine
-from resilience.bitget.lookups import look_up_order
+from resilience import NOT_FOUND, Found
 from resilience.bitget.operations import OPERATIONS
+from tests.bitget.lookup_runs import Write, run_lookup
 
 NOW = 1_700_000_000_000  # milliseconds
 HOUR = 3_600.0
@@ -25,12 +23,9 @@ V3_ROW = {
 LOOKUPS = {"spot_place_order": ROW, "mix_place_order": ROW, "uta_place_order": V3_ROW}
 
 
-class Write(NamedTuple):
-    """A write, as a lookup gets it."""
-
-    params: Mapping[str, Any]
-    key: str | None
-    sent_at: float
+def absent(retention: float) -> Any:
+    """Return "not found", which is an answer for so many seconds after the write."""
+    return type(NOT_FOUND)(NOW / 1000, retention)
 
 
 def write(age: float = 1.0, **changes: Any) -> Write:
@@ -65,7 +60,7 @@ def look_up(operation: str, request: Write, *answers: Any) -> tuple[Any, list[tu
 
     endpoint = OPERATIONS[operation].write
     assert endpoint is not None
-    return run_routine(look_up_order(endpoint, request.params, request, ask)), queries
+    return run_lookup(endpoint, request, ask), queries
 
 
 @pytest.fixture(params=LOOKUPS)
@@ -116,7 +111,7 @@ def test_a_young_order_is_not_searched_in_the_lists(market: Any) -> None:
     """Within two hours the query by the client id is enough."""
     lookup, _ = market
     result, queries = look_up(lookup, write(age=HOUR), envelope([]))
-    assert (result, len(queries)) == (NotFound(NOW / 1000, WEEK), 1)
+    assert (result, len(queries)) == (absent(WEEK), 1)
 
 
 def test_an_old_order_is_searched_in_the_lists(market: Any) -> None:
@@ -135,14 +130,14 @@ def test_an_old_order_in_no_list_is_not_found(market: Any) -> None:
     """The lists reach back to the first attempt."""
     lookup, _ = market
     result, queries = look_up(lookup, write(age=3 * HOUR), envelope([]), listed(lookup, []))
-    assert (result, len(queries)) == (NotFound(NOW / 1000, WEEK), 3)
+    assert (result, len(queries)) == (absent(WEEK), 3)
 
 
 def test_a_very_old_order_cannot_be_looked_up(market: Any) -> None:
     """The lists do not reach back for ever: "not found" says nothing, so its outcome is unknown."""
     lookup, _ = market
     result, _ = look_up(lookup, write(age=WEEK + HOUR), envelope([]), listed(lookup, []))
-    assert result == NotFound(NOW / 1000, 0.0)
+    assert result == absent(0.0)
 
 
 def test_lists_are_read_to_their_end(market: Any) -> None:
@@ -171,7 +166,7 @@ def test_a_cancel_is_not_confirmed_by_another_order(changes: Mapping[str, str]) 
         look_up("spot_cancel_order", CANCEL, envelope([{**ROW, "status": "cancelled", **changes}]))
 
 
-@pytest.mark.parametrize(("status", "result"), [("cancelled", Found), ("filled", Found), ("live", NotFound)])
+@pytest.mark.parametrize(("status", "result"), [("cancelled", Found), ("filled", Found), ("live", type(NOT_FOUND))])
 def test_a_cancel_is_done_when_its_order_has_ended(status: str, result: type) -> None:
     """An order that is still open was not cancelled."""
     answer, _ = look_up("spot_cancel_order", CANCEL, envelope([{**ROW, "status": status}]))
@@ -207,4 +202,4 @@ def test_an_amendment_is_not_judged_by_another_order(old: Any, message: str) -> 
 def test_an_amendment_did_not_happen_while_its_order_is_open() -> None:
     """The old order is open, and the new one was not found."""
     answer, _ = look_up("spot_replace_order", AMENDMENT, envelope([]), envelope([{**ROW, "orderId": "6"}]))
-    assert answer == NotFound(NOW / 1000, WEEK)
+    assert answer == absent(WEEK)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HIDE = "import sys; sys.modules['websockets'] = None"  # an import of it now raises ModuleNotFoundError
 MISSING = "needs websockets: pip install 'resilience-middleware[streams]'"
 

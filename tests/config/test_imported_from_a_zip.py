@@ -11,6 +11,8 @@ import pytest
 
 import resilience
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(resilience.__file__).parent
 POLICIES = PACKAGE.parent / "policies"
 PROGRAMS = {

@@ -81,6 +81,7 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
                 "none",
                 None,
                 False,
+                None,
             ),
         ),
     ],

@@ -253,6 +253,7 @@ def test_the_defaults_of_a_function() -> None:
         None,
         False,
         False,
+        False,
         None,
         False,
         False,

@@ -20,6 +20,8 @@ from benchmarks.gateway_reports import report_of
 from benchmarks.gateway_venues import CLIENTS
 from resilience.testing import FakeClock
 
+pytestmark = pytest.mark.slow
+
 INLINE = ("requests.Session", "httpx.Client", "httpx.AsyncClient", "function", "async function", "ccxt okx")
 """The clients that can be answered without sockets. The others, and real connections, are in `test_gateway.py`."""
 ROWS = [

@@ -18,6 +18,8 @@ import requests
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, failure_of, resilient, wrap
 
+pytestmark = pytest.mark.slow
+
 FILE = "version: 1\npolicies: {p: {extends: default, retry: {max_attempts: 2, backoff: {initial: 1ms, max: 2ms}}}}\n"
 POLICIES = Policies.from_mapping({"policies": {"p": {"retry": None}}})
 

@@ -230,10 +230,13 @@ def test_a_batch_that_is_interrupted(venue: Sandbox, outbox: Outbox) -> None:
 def test_an_order_that_is_only_checked_is_no_batch(venue: Sandbox) -> None:
     """Nor are arguments that no method takes: ccxt itself says what is wrong."""
     bot = Bot(venue, "sync", None)
-    with pytest.raises((TypeError, ccxt.BaseError)):
-        bot.call("create_orders", "all of them")
+    for wrong in ("all of them", None, []):
+        with pytest.raises((AttributeError, TypeError, ccxt.BaseError)):
+            bot.call("create_orders", wrong)
+    assert bot.executions() == {}
     with pytest.raises(TypeError):
         bot.call("create_orders")
+    assert bot.call("create_orders", [order() | {"params": 3}])[0]["id"]  # ccxt reads it as none
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

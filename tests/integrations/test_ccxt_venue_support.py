@@ -20,6 +20,7 @@ class Engines:
 
     def __init__(self, name: str) -> None:
         self.engine = getattr(ccxt, name)()
+        self.asynchronous = False
 
 
 def support(name: str) -> VenueSupport:
@@ -68,3 +69,40 @@ def test_what_is_not_known_has_the_longest_bounds() -> None:
     bot = support("binance")
     fields = bot.describe(MethodInfo("transfer"), None)
     assert (fields["fence"].window, fields["fence"].processing, fields["fence"].lag) == (5.0, 10.0, 60.0)
+
+
+def test_the_window_of_a_policy_bounds_only_what_carries_it() -> None:
+    """After a restart nobody knows which request it was: a swap order of Bitget and a cancel of OKX have no window."""
+    sends = {
+        (name, method): support(name).describe(MethodInfo(method), None)["sends_window"]
+        for name, method in (
+            ("binance", "create_order"),
+            ("bitget", "create_order"),
+            ("bitget", "privateSpotPostV2SpotTradePlaceOrder"),
+            ("bitget", "privateMixPostV2MixOrderPlaceOrder"),
+            ("okx", "cancel_order"),
+        )
+    }
+    assert list(sends.values()) == [True, False, True, False, False]
+
+
+def test_a_read_of_an_unknown_order_waits_for_the_shortest_lag() -> None:
+    """It is sent once more, which proves nothing; a write waits for the lag of its own kind."""
+    bot = support("binance")
+    lags = [
+        bot.describe(MethodInfo(name, read=read), None)["fence"].lag
+        for name, read in (("fetch_order", True), ("cancel_order", False), ("fapiPrivateDeleteOrder", False))
+    ]
+    assert lags == [5.0, 60.0, 10.0]
+
+
+def test_what_cannot_be_looked_up_has_no_reconciler() -> None:
+    """Amendments of Bitget's trigger orders: no query is known."""
+    fields = support("bitget").describe(MethodInfo("privateMixPostV2MixOrderModifyPlanOrder"), None)
+    assert {"reconcile", "idempotent", "key"}.isdisjoint(fields)
+
+
+def test_windows_that_the_venue_does_not_take() -> None:
+    """Bitget takes less than a minute."""
+    assert support("bitget")._milliseconds(70.0) == 59_000
+    assert support("bitget")._milliseconds(None) == 30_000

@@ -18,7 +18,6 @@ import pytest
 from resilience import NOT_FOUND, Policies, RejectedError, current_call, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
 from resilience.outbox import Outbox
-from resilience.outbox.postgres import postgres_store, statements
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from resilience.venues.server_clock import ServerClock
@@ -344,6 +343,8 @@ def test_the_naive_way_places_that_order_twice(
     exchange: Sandbox, open_outbox: OpenOutbox, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An owner that goes by its own clock, and does not ask for the epoch, signs anew and sends."""
+    from resilience.outbox.postgres import postgres_store, statements
+
     for name, statement in vars(statements).items():
         if isinstance(statement, str) and "%(epoch)s" in statement and name in vars(postgres_store) and name != "TAKE":
             blind = statement.replace("AND owner = %(me)s AND epoch = %(epoch)s", "").replace("AND state = 'open'", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from resilience import RejectedError, failure_of
 from resilience.outbox import Outbox
 from resilience.outbox.outbox_store import NewWrite, OutboxBusyError
 from resilience.outbox.postgres import migrations
-from resilience.outbox.postgres.server_link import ServerLink
 from tests.outbox.bots import Bot, Killed, wrapped
 from tests.outbox.database import Database
 
@@ -130,6 +130,8 @@ def test_a_migration_is_applied_once_to_tables_of_an_older_version(database: Dat
     """The rows stay."""
     with Outbox(database.url) as outbox:
         wrapped(Bot(), outbox).place(client_id="a")
+    from resilience.outbox.postgres.server_link import ServerLink
+
     newer = (*migrations.MIGRATIONS, ("ALTER TABLE resilience_writes ADD COLUMN later text",))
 
     async def never() -> None:
@@ -294,3 +296,19 @@ def test_an_interrupted_call_keeps_no_lease(open_outbox: OpenOutbox, database: D
     assert beats.wait(30), "a whole beat has passed"
     assert database.ask("SELECT lease_until > clock_timestamp() - interval '1 s' FROM resilience_writes") == [(True,)]
     del claim
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_an_outbox_leaves_no_thread(database: Database, closes: bool) -> None:
+    """Whether it is closed, or just dropped."""
+    threads = set(threading.enumerate())
+    outbox = Outbox(database.url)
+    wrapped(Bot(), outbox).place(client_id="a")
+    (thread,) = set(threading.enumerate()) - threads
+    if closes:
+        outbox.close()
+        outbox.close()
+    del outbox
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()

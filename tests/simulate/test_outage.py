@@ -10,6 +10,8 @@ import pytest
 from resilience import Policies, Policy
 from resilience.simulate import Client, Incident, Outcome, Scenario, policy_client, simulate
 
+pytestmark = pytest.mark.slow
+
 BEGIN, END = 12.0, 42.0
 
 

@@ -15,6 +15,8 @@ from resilience.simulate.parallel_runs import run_jobs
 from resilience.simulate.policy_comparison import Comparison, Job, Run, run_job
 from resilience.simulate.verdict import judge
 
+pytestmark = pytest.mark.slow
+
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
 BROWNOUT = Scenario(**SMALL, incidents=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
 OUTAGE = Scenario(**SMALL, incidents=(Incident(start=12, end=32),), lasts=45)

@@ -11,6 +11,8 @@ from resilience import Found, Policies, failure_of, wrap
 from resilience.testing import FakeClock
 from tests.integrations.raw_server import RawServer, Seen
 
+pytestmark = pytest.mark.slow
+
 ORDER = ("BTC/USDT", "limit", "buy", 1, 50_000)
 EXCHANGES = ["binance", "kucoin", "gate", "kraken", "coinbaseexchange"]
 OPTIONS = {"options": {"unifiedAccount": False, "hf": True, "uta": False}}

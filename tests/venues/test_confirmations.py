@@ -10,6 +10,8 @@ from resilience.venues import venue
 from resilience.venues.confirmed_writes import codes_in, find_problem
 
 OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreate", "privatePostOrder"
+BITGET, BITGET_REPLACES = "privateMixPostV2MixOrderPlaceOrder", "privateSpotPostV2SpotTradeCancelReplaceOrder"
+BITGET_CANCELS = "privateMixPostV2MixOrderBatchCancelOrders"
 BYBIT_CANCELS, BINANCE_CANCELS = "privatePostV5OrderCancelBatch", "fapiPrivateDeleteBatchOrders"
 
 
@@ -18,6 +20,11 @@ def _cancelled(*codes: int) -> Any:
     orders = [{"orderId": str(number), "orderLinkId": ""} for number, _ in enumerate(codes)]
     results = [{"code": code, "msg": ""} for code in codes]
     return {"retCode": 0, "result": {"list": orders}, "retExtInfo": {"list": results}}
+
+
+def _bitget(**data: Any) -> Any:
+    """Return Bitget's success with this data."""
+    return {"code": "00000", "msg": "success", "requestTime": 1, "data": data}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,14 @@ def _cancelled(*codes: int) -> Any:
         ("binance", BINANCE, {}, "unreadable"),
         ("binance", BINANCE, {"orderId": 1, "clientOrderId": "k2"}, "unreadable"),
         ("binance", BINANCE, {"code": -1, "msg": "no"}, "partial"),
+        ("bitget", BITGET, _bitget(orderId="1", clientOid="k1"), None),
+        ("bitget", BITGET, _bitget(orderId=None, clientOid="k1"), None),
+        ("bitget", BITGET, _bitget(orderId=None, clientOid=""), "unreadable"),
+        ("bitget", BITGET, _bitget(orderId="1", clientOid="k2"), "unreadable"),
+        ("bitget", BITGET_REPLACES, _bitget(orderId="1", clientOid="k1", success="success"), None),
+        ("bitget", BITGET_REPLACES, _bitget(orderId="1", clientOid="k1", success="failure"), "unreadable"),
+        ("bitget", BITGET_CANCELS, _bitget(successList=[{"orderId": "1"}], failureList=[{"orderId": "2"}]), "partial"),
+        ("bitget", BITGET_CANCELS, _bitget(successList=[{"orderId": "1"}], failureList=[]), None),
     ],
 )
 def test_answers(name: str, endpoint: str, body: Any, kind: str | None) -> None:

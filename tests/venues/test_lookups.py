@@ -108,6 +108,14 @@ def test_the_clock_is_asked_first_where_answers_have_no_time() -> None:
     assert asked == [("publicGetTime", {}), ("privateGetOrder", {"symbol": "BTCUSDT", "origClientOrderId": "k1"})]
 
 
+def test_an_error_that_says_unknown_has_the_time_of_the_answer() -> None:
+    """Bitget's futures have no empty answer: the envelope of the error says when it was given."""
+    params = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "clientOid": "k1"}
+    error = UnknownOrder({"code": "40109", "requestTime": MS})
+    answer, asked = run("bitget", "privateMixPostV2MixOrderPlaceOrder", params, [error])
+    assert (answer.server_time, answer.retention, len(asked)) == (NOW, 7 * 86400.0, 1)
+
+
 def test_lists_are_searched_for_the_client_id() -> None:
     """OKX's lists take no client id: other orders in them are passed over."""
     answer, asked = place(
@@ -170,6 +178,12 @@ def test_absence_after_the_retention_says_nothing() -> None:
 def cancel(*answers: Any, **params: Any) -> tuple[Any, list[Any]]:
     """Look up a cancel of OKX."""
     return run("okx", "privatePostTradeCancelOrder", {"instId": "BTC-USDT", **params}, list(answers), key=None)
+
+
+def test_a_cancel_is_not_settled_by_an_order_of_another_market() -> None:
+    """An id may be given in two markets."""
+    with pytest.raises(OtherOrderError, match="ETH-USDT"):
+        cancel(okx({"ts": str(MS)}), okx(okx_row(instId="ETH-USDT", state="filled")), ordId="7", instId="BTC-USDT")
 
 
 @pytest.mark.parametrize(("state", "ended"), [("live", False), ("canceled", True), ("filled", True)])

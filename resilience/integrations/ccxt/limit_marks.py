@@ -20,6 +20,6 @@ def mark_wait(support: ExchangeSupport, request: SentRequest, error: Exception) 
         return
     scope, seconds = wait
     set_attribute(error, "resilience_hold_scope", scope)
-    told = retry_hint(error, partial(get, error), None, text_of(error))
-    if seconds is not None and told.after is None and told.when is None:
+    hint = retry_hint(error, partial(get, error), None, text_of(error))
+    if seconds is not None and hint.after is None and hint.when is None:
         set_attribute(error, "retry_after", seconds)

@@ -101,7 +101,8 @@ def _is_order(order: Any) -> bool:
 
 
 def _params_of(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    return order.get("params") or {}
+    params = order.get("params")
+    return params if isinstance(params, Mapping) else {}  # as ccxt reads them
 
 
 def _is_trial(params: Mapping[str, Any]) -> bool:

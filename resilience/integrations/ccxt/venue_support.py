@@ -61,7 +61,7 @@ class VenueSupport(ExchangeSupport):
         is_socket = is_socket_call(method.operation)
         fields: dict[str, Any] = {
             "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._fence(method),
-            "sends_window": True,
+            "sends_window": self._sends_window(method),
         }  # fmt: skip
         shown = self._keys_of(method)
         if shown is None:
@@ -76,7 +76,9 @@ class VenueSupport(ExchangeSupport):
         key = self.venue.key
         unified = f"params.{'|'.join(key.parameters)}"
         twin = method.operation.removesuffix("_ws")
-        known = self._by_name.get(method.operation.replace("_", "").lower())
+        known = self._known(method)
+        if known is not None and not self.venue.orders[known.order].queries:
+            return None
         if known is not None:
             is_new = known.action in ("place", "replace")
             own = f"params.{known.key}" if known.key and is_new and not known.items else None
@@ -88,9 +90,18 @@ class VenueSupport(ExchangeSupport):
             return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
         return {} if _CANCELS.fullmatch(twin) else None
 
+    def _known(self, method: MethodInfo) -> WriteSettings | None:
+        """Return what is known of the endpoint of an implicit method, or None."""
+        return self._by_name.get(method.operation.replace("_", "").lower())
+
+    def _sends_window(self, method: MethodInfo) -> bool:
+        """Return whether every request that a method may send carries the window of the policy."""
+        known = self._known(method)
+        return all(write.expires for write in (self.venue.writes if known is None else (known,)))
+
     def _fence(self, method: MethodInfo) -> Fence:
         """Return bounds that hold for every order that a method may be about, for a request whose own are not known."""
-        known = self._by_name.get(method.operation.replace("_", "").lower())
+        known = self._known(method)
         kinds = self.venue.orders.values() if known is None else (self.venue.orders[known.order],)
         lags = [order.lag for order in kinds]
         return Fence(
@@ -266,8 +277,8 @@ class VenueSupport(ExchangeSupport):
         waits, answer = self.venue.limits.waits, parsed(body)
         if str(status) not in waits and not any(code in body for code in waits):
             return None
-        told = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
-        now = self._now() if told is None else told
+        answered = unix_seconds(value_at(answer, self.venue.answer.time)) if self.venue.answer.time else None
+        now = self._now() if answered is None else answered
         return limit_wait(self.venue, status, confirmed_writes.codes_in(self.venue, answer), headers, now)
 
     def refuses_stamp(self, body: str) -> bool:

@@ -27,6 +27,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             format integer NOT NULL,
             key_missing boolean NOT NULL,
             machine text NOT NULL,
+            window_seconds double precision,
             owner text NOT NULL,
             epoch bigint NOT NULL,
             lease_until timestamptz NOT NULL,

@@ -32,6 +32,7 @@ from .statements import (
     SELECT,
     SET_KEY_MISSING,
     SET_STAMPS,
+    SET_WINDOW,
     SETTLE,
     TAKE,
     TOUCH,
@@ -133,6 +134,10 @@ class PostgresStore:
     def set_key_missing(self, held: HeldWrite) -> None:
         """Store that a request did not carry the key; raises an `OSError` if the write is no longer held."""
         self._change(SET_KEY_MISSING, held)
+
+    def set_window(self, held: HeldWrite, seconds: float) -> None:
+        """Store for how long the API accepts a request; raises an `OSError` if the write is no longer held."""
+        self._change(SET_WINDOW, held, seconds=seconds)
 
     def settle(self, held: HeldWrite, state: RowState) -> OSError | None:
         """Store how a write ended; return what went wrong. While the server is gone, it is stored once it is back."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from threading import current_thread
 from typing import Any
 
 from ..._core.base.fork_safety import new_lock, register_for_fork
@@ -108,4 +109,5 @@ class ServerLink:
         if connections is not None:
             with suppress(RuntimeError):  # the loop has ended already
                 connections.loop.call_soon_threadsafe(connections.loop.stop)
-            connections.thread.join(1.0)
+            if current_thread() is not connections.thread:  # the last reference may go in that thread
+                connections.thread.join(1.0)

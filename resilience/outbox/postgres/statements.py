@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _LEASE = "clock_timestamp() + %(lease)s * interval '1 second'"
 _COLUMNS = """key, operation, arguments, array_to_json(stamps)::text, state, extract(epoch FROM changed_at)::float8,
-    account, host, process, format, key_missing::int, machine, owner, epoch"""
+    account, host, process, format, key_missing::int, machine, window_seconds, owner, epoch"""
 _ROW = "key = %(key)s AND operation = %(operation)s"
 _HELD = f"{_ROW} AND owner = %(me)s AND epoch = %(epoch)s"
 _OPEN = f"{_HELD} AND state = 'open'"
@@ -21,7 +21,8 @@ ADD = f"""
     ON CONFLICT (key, operation) DO UPDATE SET
         arguments = excluded.arguments, stamps = '{{}}', state = 'open', changed_at = excluded.changed_at,
         account = excluded.account, host = excluded.host, process = excluded.process, format = excluded.format,
-        key_missing = false, machine = excluded.machine, owner = excluded.owner, lease_until = excluded.lease_until,
+        key_missing = false, window_seconds = NULL, machine = excluded.machine, owner = excluded.owner,
+        lease_until = excluded.lease_until,
         token = excluded.token,
         epoch = CASE WHEN present.token = excluded.token THEN present.epoch ELSE present.epoch + 1 END
     WHERE present.state = 'failed'
@@ -48,6 +49,7 @@ SET_STAMPS = f"""
     WHERE {_OPEN}
 """
 SET_KEY_MISSING = f"UPDATE resilience_writes SET key_missing = true, changed_at = clock_timestamp() WHERE {_OPEN}"
+SET_WINDOW = f"UPDATE resilience_writes SET window_seconds = %(seconds)s, changed_at = clock_timestamp() WHERE {_OPEN}"
 SETTLE = f"""
     UPDATE resilience_writes SET state = %(state)s, changed_at = clock_timestamp()
     WHERE {_HELD} AND state IN ('open', %(state)s)

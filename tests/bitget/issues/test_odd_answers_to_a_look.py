@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from resilience._core.call.lookup_answer import NotFound
-from resilience._drivers.routine_runner import run_routine
-from resilience.bitget.lookups import look_up_order
+from resilience import NOT_FOUND
+from tests.bitget.lookup_runs import Write, run_lookup
 
 WRITE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}
 SPOT, MIX = "privateSpotPostV2SpotTradePlaceOrder", "privateMixPostV2MixOrderPlaceOrder"
@@ -18,9 +16,8 @@ NOW = 1_700_000_000_000
 
 def look_up(endpoint: str, data: Any) -> Any:
     """Return the result of a lookup that gets this answer."""
-    call = SimpleNamespace(key="mine", sent_at=NOW / 1000)
     envelope = {"code": "00000", "requestTime": NOW, "data": data}
-    return run_routine(look_up_order(endpoint, WRITE, call, lambda _path, _params: envelope))
+    return run_lookup(endpoint, Write(WRITE, "mine", NOW / 1000), lambda _path, _params: envelope)
 
 
 @pytest.mark.parametrize("endpoint", [SPOT, MIX])
@@ -35,5 +32,5 @@ def test_an_empty_list_and_an_order_are_answers() -> None:
     """Bitget returns an empty list for an unknown order and a row for a known one."""
     row = {"orderId": "1", "clientOid": "mine", "symbol": "BTCUSDT", "side": "buy", "status": "live"}
     none, found = look_up(SPOT, []), look_up(SPOT, [row])
-    assert (type(none), none.server_time) == (NotFound, NOW / 1000)
+    assert (type(none), none.server_time) == (type(NOT_FOUND), NOW / 1000)
     assert (found.value, found.matches) == ({"orderId": "1", "clientOid": "mine", "status": "live"}, True)
