@@ -27,7 +27,13 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
         yield box
 
 
-def bot(exchange: Sandbox, outbox: Outbox | None, change: Callable[[Any, Any], Any] | None = None, **own: Any) -> Any:
+def bot(
+    exchange: Sandbox,
+    outbox: Outbox | None,
+    change: Callable[[Any, Any], Any] | None = None,
+    operations: dict[str, Any] | None = None,
+    **own: Any,
+) -> Any:
     """Return a wrapped exchange of which a function changes the answers to new batches, and its policies."""
     kind: Any = getattr(ccxt, exchange.venue)
 
@@ -40,7 +46,7 @@ def bot(exchange: Sandbox, outbox: Outbox | None, change: Callable[[Any, Any], A
     policy = {"extends": "ccxt", "reconcile": BOUNDS, "attempt_timeout": "2s", "deadline": "20s", **own}
     policies = Policies.from_mapping({"policies": {"short": policy}}, log=False)
     client = Changed({"enableRateLimit": False})
-    wrapped: Any = wrap(exchange.point(client), "short", policies=policies, outbox=outbox)
+    wrapped: Any = wrap(exchange.point(client), "short", policies=policies, outbox=outbox, operations=operations)
     wrapped.load_markets()
     return wrapped, policies
 
@@ -135,6 +141,22 @@ def test_the_time_of_an_outer_call_is_over(outbox: Outbox) -> None:
         assert executions(exchange) == {"a": 1, "b": 1}
 
 
+def test_the_time_is_over_between_two_orders(outbox: Outbox) -> None:
+    """Those that are left are unknown too: a lookup that has no time to begin proves nothing."""
+    keys = [f"k{number}" for number in range(20)]
+    with Sandbox(venue="okx", limits=False) as exchange:
+        wrapped, policies = bot(exchange, outbox, deadline="1500ms", attempt_timeout="1s")
+        exchange.script(keys[0], ["accept_drop"])
+        for key in keys:
+            exchange.script(f"query:{key}", ["query_drop"] * 1000)
+        with pytest.raises(ccxt.NetworkError) as caught:
+            wrapped.create_orders([order(key) for key in keys])
+        results = caught.value.results  # type: ignore[attr-defined]  # ours
+        assert {failure_of(one).executed for one in results} == {"maybe"}
+        assert states(outbox) == dict.fromkeys(keys, "open")
+        assert {one["key"] for one in policies.snapshot()["writes_in_doubt"]} == set(keys)
+
+
 def test_a_limit_that_lasts_longer_than_the_call(outbox: Outbox) -> None:
     """A bare 429 after the orders were accepted: it keeps the lookups away, and proves nothing."""
 
@@ -168,3 +190,65 @@ def test_a_gateway_that_answers_429_in_the_form_of_the_exchange(outbox: Outbox) 
         placed = wrapped.create_orders([order("a", **market), order("b", **market)])
         assert [one["clientOrderId"] for one in placed] == ["a", "b"]
         assert executions(exchange) == {"a": 1, "b": 1}
+
+
+def test_a_glob_that_names_a_key_for_batches_too() -> None:
+    """Each order of a batch has a client order id of its own, whatever key the whole would have."""
+    with Sandbox(venue="okx", limits=False) as exchange:
+        wrapped, _ = bot(exchange, None, operations={"create_*": {"key": "clientOrderId"}})
+        assert len({one["clientOrderId"] for one in wrapped.create_orders([order(), order()])}) == 2
+        assert set(executions(exchange).values()) == {1}
+
+
+@pytest.mark.parametrize("operations", [{"create_order": {"key": "tag"}}, {"create_orders": {"idempotent": True}}])
+def test_a_rule_by_which_no_order_of_a_batch_can_be_settled(operations: dict[str, Any]) -> None:
+    """The batch is one write as a whole; none of its orders is said not to have been executed."""
+    with Sandbox(venue="okx", limits=False) as exchange:
+        wrapped, _ = bot(exchange, None, operations=operations)
+        exchange.script("a", ["accept_drop"])
+        with pytest.raises(ccxt.BaseError) as caught:
+            wrapped.create_orders([order("a"), order("b")])
+        assert failure_of(caught.value).executed == "maybe"
+        assert executions(exchange) == {"a": 1, "b": 1}
+
+
+def test_cancels_by_ids_of_both_kinds() -> None:
+    """Which of them an exchange cancels differs, so that the result is what ccxt makes of it."""
+    with Sandbox(venue="bybit", limits=False) as exchange:
+        wrapped, _ = bot(exchange, None)
+        placed = wrapped.create_orders([order("a"), order("b")])
+        assert len(wrapped.cancel_orders([placed[1]["id"]], SWAP, {"clientOrderIds": ["a"]})) == 2
+
+
+def test_a_batch_of_which_nothing_is_known(outbox: Outbox) -> None:
+    """No data of the venue describes its request, but its result names the orders: those are done."""
+
+    class Unknown(ccxt.okx):  # type: ignore[misc]  # ccxt has no types
+        def create_orders(self, orders: Any, params: Any = {}) -> Any:  # noqa: B006  # as ccxt's own
+            return [{"id": "1", "clientOrderId": "a"}, {"id": "2", "clientOrderId": "b", "status": "rejected"}]
+
+    with Sandbox(venue="okx", limits=False) as exchange:
+        client = exchange.point(Unknown({"enableRateLimit": False}))
+        policies = Policies.from_mapping({"policies": {"short": {"extends": "ccxt"}}}, log=False)
+        wrapped: Any = wrap(client, "short", policies=policies, outbox=outbox)
+        wrapped.load_markets()
+        wrapped.create_orders([order("a"), order("b")])
+        assert states(outbox) == {"a": "done", "b": "open"}
+
+
+def test_a_batch_that_sends_its_orders_one_by_one(outbox: Outbox) -> None:
+    """The answer to the last is not that of the whole."""
+
+    class Single(ccxt.okx):  # type: ignore[misc]  # ccxt has no types
+        def create_orders(self, orders: Any, params: Any = {}) -> Any:  # noqa: B006  # as ccxt's own
+            names = ("symbol", "type", "side", "amount", "price", "params")
+            return [super(Single, self).create_order(*map(one.get, names)) for one in orders]
+
+    with Sandbox(venue="okx", limits=False) as exchange:
+        client = exchange.point(Single({"enableRateLimit": False}))
+        policies = Policies.from_mapping({"policies": {"short": {"extends": "ccxt", "reconcile": BOUNDS}}}, log=False)
+        wrapped: Any = wrap(client, "short", policies=policies, outbox=outbox)
+        wrapped.load_markets()
+        assert [one["clientOrderId"] for one in wrapped.create_orders([order("a"), order("b")])] == ["a", "b"]
+        assert executions(exchange) == {"a": 1, "b": 1}
+        assert states(outbox) == {"a": "done", "b": "done"}

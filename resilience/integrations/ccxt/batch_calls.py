@@ -138,7 +138,9 @@ class _BatchCall:
 
     def _find_gap(self, log: BatchLog) -> Exception | None:
         """Return the error of a success that does not tell of every order what became of it, or None."""
-        if not log.succeeded or log.write is None or all(map(_is_accepted, self._answers)):
+        # Where a method sends its orders one by one, the last answer is not that of the batch.
+        is_answer = log.succeeded and log.write is not None and not log.unsent
+        if not is_answer or all(map(_is_accepted, self._answers)):
             return None
         engine = self._calls.engine
         error: Exception = engine._resilience.errors.unreadable(f"{engine.id} the answer does not show every order")
@@ -203,10 +205,10 @@ class _BatchCall:
     ) -> Routine[Any]:
         """Return the order of an item, or the error in place of it."""
         try:
-            with record:
+            with record as write:
                 if answer is not None and answer.row is not None:
                     return self._order(item, answer.row)
-                return (yield from settlement.settle(item, answer, self._seconds_left))
+                return (yield from settlement.settle(item, answer, self._seconds_left, write))
         except Exception as ended:
             return ended
 

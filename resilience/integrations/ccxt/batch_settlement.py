@@ -112,13 +112,16 @@ class ItemSettlement:
         self._make_error = make_error
         self.log = log
 
-    def settle(self, item: BatchItem, answer: ItemAnswer | None, left: Callable[[], float | None]) -> Routine[Any]:
+    def settle(
+        self, item: BatchItem, answer: ItemAnswer | None, left: Callable[[], float | None], record: Any
+    ) -> Routine[Any]:
         """Return the order of an item that was not accepted at once.
 
         Args:
             item: the item.
             answer: what the answer to the batch says of it.
             left: returns the seconds that are left for it, None without a limit.
+            record: its record in the outbox, which has the stamps already; None without one.
 
         Raises:
             Exception: it was refused, or nobody knows what became of it.
@@ -126,11 +129,11 @@ class ItemSettlement:
         single = self._single
         error = self._error_of(answer)
         begun: list[bool] = []
-        attempt = _made_before(single.method, self.log, error, item.key, begun)
+        attempt = _made_before(single.method, self.log, error, item.key, begun, record)
         try:
             return (yield Invocation(single.look_up(attempt, left()), item.args))
         except Exception as ended:
-            if not begun:  # the time is over, say: what is said of a call that was never sent is not true of this one
+            if not begun:  # the time is over, say: what is true of a call that was never sent is not true of this one
                 raise single.explain(error, item) from None
             seconds = left()
             if not _may_send(single, ended, seconds):
@@ -164,25 +167,26 @@ def _within(policy: Any, seconds: float | None) -> Any:
 
 
 def _made_before(
-    method: Callable[..., Any], log: BatchLog, error: Exception, key: str | None, begun: list[bool]
+    method: Callable[..., Any], log: BatchLog, error: Exception, key: str | None, begun: list[bool], record: Any
 ) -> Callable[..., Any]:
     """Return a function in place of the method, which makes the attempt that was part of a batch. It sends nothing.
 
-    Once it is called, there is an item in `begun`.
+    Once it has told the call all about that attempt, there is an item in `begun`.
     """
 
     def fail() -> None:
-        begun.append(True)
         call = current_call()
         assert call is not None, "the pipeline calls it"
-        for stamp in log.stamps:
-            call.stamp(stamp)
+        with nullcontext() if record is None else record.replaying():
+            for stamp in log.stamps:
+                call.stamp(stamp)
         if log.fence is not None:
             call.report_fence(log.fence)
         if key is None:
             call.report_key_unused()  # of an order that is there already
         elif key in log.unsent:
             call.report_key_missing()
+        begun.append(True)
         raise error
 
     if is_async(method):
