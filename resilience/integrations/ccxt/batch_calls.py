@@ -11,6 +11,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..._core.base.routine import Invocation, Routine
@@ -52,7 +53,8 @@ class BatchCalls(NamedTuple):
         """Return the compiled method, with each item of its batches settled."""
         make = self.single.info.make_key or self.pipeline.shared.make_key
         cancels = [write.key for write in self.venue.writes if write.action == "cancel"]
-        keys = KeyMaker(self.venue.key.parameters, make, cancels[0] if cancels else "clientOrderId")
+        is_list = any(write.items == "." for write in self.venue.writes)
+        keys = KeyMaker(self.venue.key.parameters, make, cancels[0] if cancels else "clientOrderId", is_list)
         shape = re.compile(self.venue.key.shape)
 
         def call(*args: Any, **kwargs: Any) -> Routine[Any]:
@@ -99,6 +101,8 @@ class _BatchCall:
                 return self._in_order(result, log)
         elif not self._is_open(log, error):
             settle_records(self._records, error)
+            if log.write is None:
+                self._note_in_doubt(error, log)
             raise error
         results = yield from self._settle(log, error)
         if any(isinstance(one, Exception) for one in results):
@@ -152,6 +156,15 @@ class _BatchCall:
         if failure is None or log.write is None or not log.stamps:
             return False
         return failure.executed != "no" or failure.proof == "likely" or self._speaks_of_items(log)
+
+    def _note_in_doubt(self, error: Exception, log: BatchLog) -> None:
+        """Note the orders of a batch of which nothing is known, so that nobody settles them."""
+        failure, pipeline = attached_failure(error), self._calls.pipeline
+        if failure is None or failure.executed != "maybe":
+            return
+        for key in log.keys:
+            own = replace(failure, key=key)
+            pipeline.shared.unsettled.add(pipeline.policy.name, self._calls.operation, own, pipeline.clock.time())
 
     def _speaks_of_items(self, log: BatchLog) -> bool:
         return log.write is not None and count_items(self._calls.venue, log.write, log.answer) > 0
