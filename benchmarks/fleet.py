@@ -233,7 +233,9 @@ def main() -> None:
         text = (
             f"# A fleet on one limit\n\n`python -m benchmarks.fleet`: {about}. {where}, a machine shared with others.\n"
         )
-        RESULTS.write_text(text + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        _, mark, others = before.partition("\n## ")  # what other commands have measured stays
+        RESULTS.write_text(text + "\n" + "\n".join(lines) + "\n" + mark + others, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class ActivePolicies:
         self._last_mistakes = ""  # the text of the last rejected file's error, so that it is reported once
         self._used: set[str] = set()
         self._key_checks: dict[str, WeakSet[Callable[..., Any]]] = {}
+        _check_fleet(policy_set)
         shared.take(PolicySet({}), policy_set)
         self._join_fleet(policy_set)
         for name in _named(policy_set):
@@ -180,6 +181,7 @@ class ActivePolicies:
             PolicyError: a used policy is gone, a stage cannot be made, a function cannot carry its key, or a code table
                 cannot be loaded.
         """
+        _check_fleet(policy_set)
         problems = []
         for name in sorted(self._used):
             if name in policy_set.policies:
@@ -215,6 +217,16 @@ def policy_of(policy_set: PolicySet, name: str) -> Policy:
         similar = get_close_matches(str(name), names, n=1)
         hint = f"; did you mean {similar[0]!r}?" if similar else ""
         raise PolicyError(f"{policy_set.source}: no policy {name!r}; available: {', '.join(names)}{hint}") from None
+
+
+def _check_fleet(policy_set: PolicySet) -> None:
+    """Reject a section `shared` where the library is missing that it needs.
+
+    Raises:
+        PolicyError: it is not installed.
+    """
+    if policy_set.shared is not None:
+        fleet.require_client()
 
 
 def _named(policy_set: PolicySet) -> set[str]:

@@ -51,6 +51,9 @@ def _needs(snapshot: Row) -> Iterator[tuple[object, ...]]:
     for row in snapshot.get("isolated", ()):
         why = ": ".join(str(part) for part in (row.get("by"), row.get("reason")) if part)
         yield "isolated", _short(row.get("policy") or "all policies"), None, _age(at, row.get("since")), why or None
+    for row in _fleet(snapshot):
+        if row.get("lost"):
+            yield "shared store lost", None, _short(row.get("store")), None, row["lost"]
     for row in _troubled_breakers(snapshot):
         yield f"breaker {row['state']}", _short(row.get("policy")), _short(row.get("key")), None, row.get("opened_by")
     for row in snapshot.get("writes_in_doubt", ()):
@@ -87,9 +90,20 @@ def _now(snapshot: Row) -> Iterator[tuple[object, ...]]:
     for row in snapshot.get("admission", ()):
         text = f"{_of(row.get('running'), row.get('limit'))} running, {_figure(row.get('waiting'))} waiting"
         yield "admission", _short(row.get("policy")), _short(row.get("lane")), text
+    for row in _fleet(snapshot):
+        members = f"{_of(row.get('members'), row.get('processes'))} processes"
+        trip = _number(row.get("round_trip")) * 1000
+        yield "shared", None, _short(row.get("store")), f"{members}, round trip {trip:.1f} ms"
     for row in snapshot.get("streams", ()):
         counts = (f"{_figure(row.get(name))} {name}" for name in ("reconnects", "gaps", "dropped"))
         yield "stream", None, _short(row.get("socket")), ", ".join((str(row.get("state", "-")), *counts))
+
+
+def _fleet(snapshot: Row) -> Iterator[Row]:
+    """Yield what is shared with other processes, if anything is."""
+    shared = snapshot.get("shared")
+    if isinstance(shared, Mapping):
+        yield shared
 
 
 def _breaker_text(row: Row, at: float) -> str:

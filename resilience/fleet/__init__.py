@@ -13,7 +13,9 @@ To add a further shared part:
    thing are in one slot of a cluster. `EPOCH` (`epoch_script.py`) tells a script whether the store has lost its memory.
 3. Add a row to `PARTS` in `parts.py` and the name to `SHAREABLE` of `_core/policy/shared_settings.py`. Both at once:
    a name that has no part is a mistake in the file.
-4. What the part shows of itself is returned by `describe`, and appears in `snapshot()["shared"]` under its name.
+4. A part whose news must reach the others at once subscribes to a channel (`push_listener.py`). One that keeps a list
+   which all processes see alike is an `EntriesPart` (`entries_part.py`), such as holds and the switch.
+5. What the part shows of itself is returned by `describe`, and appears in `snapshot()["shared"]` under its name.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .fleet import Fleet
     from .online_check import store_problem
+    from .store import require_client
 
-__all__ = ["Fleet", "store_problem"]
+__all__ = ["Fleet", "require_client", "store_problem"]
 
-_HOMES = {"Fleet": "fleet", "store_problem": "online_check"}
+_HOMES = {"Fleet": "fleet", "require_client": "store", "store_problem": "online_check"}
 
 
 def __getattr__(name: str) -> Any:

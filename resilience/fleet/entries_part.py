@@ -50,7 +50,7 @@ class EntriesPart:
         # What somebody has changed here meanwhile is newer than this answer. The next question sends it.
         for field, entry in changes.entries.items():
             if not self._entries.is_changing(field):
-                self.follow(field, entry)
+                self._follow(field, entry)
         for field in changes.dropped:
             if not self._entries.is_changing(field):
                 self.end(field)
@@ -80,6 +80,12 @@ class EntriesPart:
             left = None if entry.until is None else entry.until - now
             described.append({**entry.value, "seconds_left": left})
         return described
+
+    def _follow(self, field: str, entry: Entry) -> None:
+        try:
+            self.follow(field, entry)
+        except (KeyError, TypeError, AssertionError):
+            pass  # an entry of another version: it must not keep the others from being obeyed
 
     def follow(self, field: str, entry: Entry, /) -> None:
         """Do what an entry says; called again and again while it lasts."""

@@ -60,6 +60,7 @@ class MergedBreaker:
         self._judge_at = float("inf")  # when the first failures of the fleet are judged
         self._is_due = True  # what the others have opened is asked for at once
         self._row: tuple[Any, ...] = _NO_ROW
+        self._bad = (0, 0)  # failures and slow successes that were looked at
         self._lease_began = self._lease_ends = self._lease_used = float("-inf")
         self.asked_until = float("-inf")
         self.is_lost = False
@@ -138,16 +139,21 @@ class MergedBreaker:
 
     def _next_action(self, breaker: Breaker) -> str | None:
         """Return what is to be said, or None."""
-        state, now = breaker.state, self._clock()
         if breaker.shadow:
             return None
-        if self._is_open and state == "closed":
+        now = self._clock()
+        if self._is_open:
+            return self._say_while_open(breaker, breaker.state, now)
+        return "row" if self._is_due or now >= self._judge_at or self._has_news(breaker) else None
+
+    def _say_while_open(self, breaker: Breaker, state: str, now: float) -> str | None:
+        if state == "closed":
             return "closed"  # a trial has succeeded, or somebody has closed it by hand
-        if self._is_open and self._is_asking:
+        if self._is_asking:
             return "ask"
         if self._lease_ends > float("-inf"):
             return self._say_of_trial(breaker, state, now)
-        return "row" if self._is_due or now >= self._judge_at or self._has_news(breaker) else None
+        return "row" if self._is_due else None
 
     def _say_of_trial(self, breaker: Breaker, state: str, now: float) -> str | None:
         """Return what is to be said of the trial that this process may make."""
@@ -160,6 +166,11 @@ class MergedBreaker:
 
     def _has_news(self, breaker: Breaker) -> bool:
         """Return whether the window has changed since it was sent; successes alone are news only during trouble."""
+        window, is_clean = breaker.outcomes, self._row[1] + self._row[2] == 0
+        bad = window.failures, window.slow
+        if is_clean and not self._in_trouble and bad == self._bad:
+            return False  # the ordinary case, for many breakers ten times a second
+        self._bad = bad
         row = _comparable(self._new_row(breaker))
         has_failures = row[1] + row[2] > 0 or self._row[1] + self._row[2] > 0
         return (has_failures or self._in_trouble) and row != self._row

@@ -95,7 +95,7 @@ class SharedBudgets:
         if policy not in self._rows:
             return True
         row, (_, retries, _) = _row_of(budget, self._clock()), self._totals[policy]
-        is_old = time.monotonic() - self._asked_at[policy] > SPAN
+        is_old = time.monotonic() - self._asked_at[policy] > SPAN / 2  # what others have retried counts no more, maybe
         return (retries > 0 and is_old) or (row != self._rows[policy] and (retries > 0 or row[1] > 0))
 
     def _ask(self, store: Store, policy: str, digest: str, budget: Budget) -> None:

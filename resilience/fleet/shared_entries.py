@@ -122,4 +122,7 @@ def _entries(answer: list[bytes], now: float) -> Iterable[tuple[str, Entry]]:
     for field, left, value in zip(answer[::3], answer[1::3], answer[2::3], strict=True):
         milliseconds = int(left)
         until = None if milliseconds < 0 else now + milliseconds / 1000
-        yield field.decode(), Entry(json.loads(value), until)
+        try:
+            yield field.decode(), Entry(dict(json.loads(value)), until)
+        except (TypeError, ValueError):
+            pass  # not ours: whoever wrote it must not keep the others from being obeyed

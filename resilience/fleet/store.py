@@ -8,19 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha1
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import PolicyError
 from .store_checks import danger_of, find_danger
 from .store_errors import StoreLostError, UnsafeStoreError
 
 if TYPE_CHECKING:
     import redis
 
-__all__ = ["Script", "Store"]
+__all__ = ["Script", "Store", "require_client"]
 
 R = TypeVar("R")
 _SENTINEL_PORT = 26379
 _MISSING = "the store needs redis: pip install 'resilience-middleware[shared]'"
+
+
+def require_client() -> None:
+    """Load the library that talks to stores, here and not in a thread: a fork in the middle of an import breaks it.
+
+    Raises:
+        PolicyError: it is not installed.
+    """
+    if find_spec("redis") is None:
+        raise PolicyError(f"shared: {_MISSING}")
+    import redis.backoff
+    import redis.retry  # noqa: F401
 
 
 class Script:
@@ -111,10 +125,8 @@ def _evaluate(client: redis.Redis, script: Script, keys: Sequence[str], args: Se
 
 def _guarded(function: Callable[[], R]) -> R:
     """Call a function that talks to the store; its errors become ours, without the text, which may name the URL."""
-    try:
-        from redis.exceptions import RedisError
-    except ModuleNotFoundError as error:
-        raise UnsafeStoreError(_MISSING) from error
+    from redis.exceptions import RedisError
+
     try:
         return function()
     except (RedisError, OSError, ValueError) as error:

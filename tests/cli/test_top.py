@@ -119,6 +119,18 @@ def test_a_healthy_bot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.split("\n\n") == [*lines, "Calls since the start: no calls yet\n"]
 
 
+def test_a_fleet_that_has_lost_its_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The store that does not answer needs somebody; the members that were seen stand below."""
+    shared = {"store": "redis://store", "lost": "TimeoutError", "members": 3, "processes": 8, "round_trip": 0.002}
+    path = tmp_path / "snapshot.json"
+    path.write_text(json.dumps({**SNAPSHOT, "shared": shared}))
+    main(["top", str(path)])
+    text = capsys.readouterr().out
+    assert "shared store lost" in text
+    assert "TimeoutError" in text
+    assert "3 of 8 processes, round trip 2.0 ms" in text
+
+
 @pytest.mark.parametrize(("name", "code"), [("isolated", 1), ("breakers", 1), ("writes_in_doubt", 0), ("holds", 0)])
 def test_health_without_the_word(tmp_path: Path, name: str, code: int) -> None:
     """A snapshot without `healthy` is judged by its lists, as a bot judges itself: writes in doubt do not count."""

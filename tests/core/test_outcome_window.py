@@ -127,3 +127,14 @@ def test_recent_is_what_counts_returns(window: Any) -> None:
             assert seen == window.counts(later)
     window.clear(50.0)
     assert window.recent(50.0) == (0, 0, 0)
+
+
+def test_a_window_of_calls_counts_what_was_bad_for_ever() -> None:
+    """So that a reader sees at once that nothing was."""
+    window = CallCountWindow(2, 0.0)
+    window.add_success(0.0)
+    for _ in range(3):
+        window.add_failure(0.0)
+        window.add_slow_success(0.0)
+    window.clear(0.0)
+    assert (window.failures, window.slow) == (3, 3)

@@ -59,23 +59,17 @@ def test_a_lease_that_comes_too_late_is_given_back() -> None:
 
 
 def test_the_batch_follows_the_need() -> None:
-    """It doubles after a lease that was spent, up to what the lease may have, and halves after one that was not."""
+    """The next lease is twice what was spent of the one before, up to what a lease may have."""
     bench = Bench()
     window, wanted = bench.window, []
-    for index in range(5):
+    for index in range(11):
         now = float(index)
         window.ready_at(now)
         wanted.append(window.question().wanted)
         bench.grant(now, wanted[-1])
-        for _ in range(wanted[-1]):
+        for _ in range(wanted[-1] if index < 7 else 1):
             assert window.take(now) == now
-    assert wanted == [1, 1, 2, 4, 6]
-    for now in (5.0, 6.0, 7.0, 8.0):
-        window.ready_at(now)
-        wanted.append(window.question().wanted)
-        bench.grant(now, wanted[-1])
-        assert window.take(now) == now
-    assert wanted[5:] == [6, 6, 3, 1]
+    assert wanted == [1, 1, 2, 2, 4, 4, 6, 6, 6, 2, 2]
 
 
 def test_a_heavy_attempt_that_waits_asks_for_its_weight() -> None:

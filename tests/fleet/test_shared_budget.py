@@ -9,17 +9,19 @@ from uuid import uuid4
 import pytest
 
 from resilience import Policies
+from resilience.testing import FakeClock
 from tests.fleet.waiting import wait_for
 
 RETRY = "retry: {max_attempts: 2, backoff: {kind: constant, initial: 1ms, jitter: none}}"
 POLICY = f"policies: {{p: {{breaker: off, {RETRY}, budget: {{ratio: 0, floor: 1/s}}}}}}\n"
 CALLS, PROCESSES = 30, 4
+SHARED = f"processes: {PROCESSES}, share: [budget]"
 
 
 @pytest.fixture
 def bot_file(policy_file: Path) -> Path:
     """Return a policy file that shares everything, with a floor of ten retries in ten seconds."""
-    text = policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}, processes: {PROCESSES}")
+    text = policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}, {SHARED}")
     policy_file.write_text(text + POLICY)
     return policy_file
 
@@ -46,8 +48,8 @@ def attempts_of(fleet: list[Policies], calls: int) -> int:
 
 
 def new_fleet(file: Path) -> list[Policies]:
-    """Return sets of policies whose budget is shared."""
-    fleet = [Policies.load(file, log=False) for _ in range(PROCESSES)]
+    """Return sets of policies whose budget is shared. Their clocks stand still: no retry gets old."""
+    fleet = [Policies.load(file, log=False, clock=FakeClock()) for _ in range(PROCESSES)]
     for policies in fleet:
         policies.pipeline("p").call(int)
         if policies.snapshot()["shared"] is not None:

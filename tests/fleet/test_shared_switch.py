@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,10 +12,17 @@ from uuid import uuid4
 import pytest
 
 from resilience import CircuitOpenError, Policies
+from resilience.fleet import fleet as fleet_module
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
 POLICIES = "policies: {p: {}, q: {}}\n"
+
+
+@pytest.fixture(autouse=True)
+def patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a process that starts wait for the store for as long as a slow machine needs."""
+    monkeypatch.setattr(fleet_module, "START_WAIT", 60.0)
 
 
 @pytest.fixture
@@ -156,3 +166,58 @@ def test_each_change_is_an_event_in_each_process(bot_file: Path) -> None:
     assert names == [("circuit_isolated", "hand"), ("circuit_released", "hand")]
     names = [(event.name, event.by) for event in others if event.name.startswith("circuit_")]
     assert names == [("circuit_isolated", "fleet"), ("circuit_released", "fleet")]
+
+
+def test_what_happens_during_an_outage_is_joined(
+    bot_file: Path, own_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store comes back empty: what both knew, and what each has isolated alone, is isolated in both."""
+    monkeypatch.setenv("RESILIENCE_SHARED_URL", f"redis://127.0.0.1:{own_server.port}")
+    bot_file.write_text(bot_file.read_text().replace("q: {}", "q: {}, r: {}"))
+    fleet = [Policies.load(bot_file, log=False) for _ in range(2)]
+    fleet[0].isolate("p", reason="both")
+    until_isolated(fleet[1], ("p", "fleet", "both"))
+    own_server.stop()
+    wait_for(lambda: not any(policies.snapshot()["shared"]["connected"] for policies in fleet))
+    fleet[0].isolate("q", reason="one")
+    fleet[1].isolate("r", reason="other")
+    own_server.start()
+    for policies in fleet:
+        wait_for(lambda policies=policies: {row[0] for row in isolated(policies)} == {"p", "q", "r"})
+    fleet[0].release()
+    until_isolated(fleet[1])
+
+
+def test_entries_of_another_version_keep_nobody_from_obeying(bot_file: Path, client: Any) -> None:
+    """They are left alone."""
+    first = Policies.load(bot_file)
+    first.isolate("p", reason="stop")
+    until_stored(first)
+    [key] = client.keys("*switch*")
+    client.hset(key, mapping={"=a": "0|[1]", "=b": "0|no json", "=c": '0|{"policy": "c"}', "=d": "0|7"})
+    later = Policies.load(bot_file)
+    assert isolated(later) == [("p", "fleet", "stop")]
+    assert later.snapshot()["shared"]["connected"] is True
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_is_in_the_fleet_too(bot_file: Path) -> None:
+    """What it isolates stops its parent, and what its parent isolates stops it."""
+    program = f"""
+import os, sys
+from resilience import Policies
+from tests.fleet.waiting import wait_for
+policies = Policies.load({str(bot_file)!r}, log=False)
+def isolated():
+    return sorted((row["policy"], row["by"]) for row in policies.snapshot()["isolated"])
+child = os.fork()
+if child == 0:
+    policies.isolate("p")
+    wait_for(lambda: isolated() == [("p", "hand"), ("q", "fleet")])
+    os._exit(0)
+wait_for(lambda: isolated() == [("p", "fleet")])
+policies.isolate("q")
+assert os.waitpid(child, 0)[1] == 0
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

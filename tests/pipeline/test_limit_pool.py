@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from resilience import Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
+from resilience._core.stages.rate_window import RateWindow
 from resilience._pipeline.shared_state import SharedState
 from resilience.testing import FakeClock
 
@@ -55,3 +56,46 @@ def test_calls_compiled_before_a_change_consume_the_changed_quota() -> None:
     for left in (7, 6, 5):
         call("a")
         assert [quota.left(0.0) for quota in pipeline.shared.limits._quotas.values()] == [left]
+
+
+def test_quotas_that_are_shared_later_keep_their_sends() -> None:
+    """Each is made anew with the window that several processes share, and made anew again where that ends."""
+    policy = Policy(name="p", quota=[{"name": "o", "rate": "2/m", "burst": 2}])  # type: ignore[arg-type]
+    shared, info, names = SharedState(FakeClock()), OperationInfo(operation="f"), []
+    quotas = shared.limits.quotas(policy, info, {})
+    assert quotas is not None
+    quotas.entries[0].common.take(1.0)
+
+    def new_window(name: tuple[object, ...], lane: str, max_sends: int, span: float) -> RateWindow:
+        names.append((name, lane))
+        return RateWindow(max_sends, span)
+
+    for window in (new_window, new_window, None):
+        shared.limits.share(window)
+        again = shared.limits.quotas(policy, info, {})
+        assert again is not None
+        assert again.entries[0].left(1.0) == 1
+    assert names == [(("o", "", ""), "common")]
+
+
+def test_a_shared_quota_that_moves_takes_its_new_name() -> None:
+    """Other processes know it by that: a quota without a name is known by its index."""
+    before = Policy(name="p", quota=[{"rate": "2/m", "burst": 2}])  # type: ignore[arg-type]
+    after = Policy(  # type: ignore[arg-type]
+        name="p", quota=[{"rate": "9/m", "burst": 9}, {"rate": "2/m", "burst": 2}]
+    )
+    shared, info, names = SharedState(FakeClock()), OperationInfo(operation="f"), []
+
+    def new_window(name: tuple[object, ...], _lane: str, max_sends: int, span: float) -> RateWindow:
+        names.append(name[0])
+        return RateWindow(max_sends, span)
+
+    shared.limits.share(new_window)
+    quotas = shared.limits.quotas(before, info, {})
+    assert quotas is not None
+    quotas.entries[0].common.take(1.0)
+    shared.limits.retune({"p": before}, {"p": after})
+    moved = shared.limits.quotas(after, info, {}, keep_state=True)
+    assert moved is not None
+    assert [quota.left(1.0) for quota in moved.entries] == [9, 1]
+    assert names == [("p", 0), ("p", 1), ("p", 0)]

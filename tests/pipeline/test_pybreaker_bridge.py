@@ -137,8 +137,9 @@ def state_of(policies: Policies, policy: str = "p") -> str:
 
 @pytest.fixture(autouse=True)
 def short_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the storage often, so that no test waits for long."""
+    """Read the storage often, so that no test waits for long, and wait for the first read on a slow machine too."""
     monkeypatch.setattr(pybreaker_bridge, "BEAT", 0.01)
+    monkeypatch.setattr(pybreaker_bridge, "START_WAIT", 60.0)
 
 
 def test_what_another_program_opens_is_obeyed() -> None:

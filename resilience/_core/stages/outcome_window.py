@@ -159,11 +159,11 @@ class CallCountWindow:
     The numbers of failures and slow successes are kept, and forgotten once they are `size` numbers back.
     """
 
-    __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "failures", "numbers", "size")
+    __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "failures", "numbers", "size", "slow")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
-        self.failures = 0  # since the window was made
+        self.failures = self.slow = 0  # since the window was made
         self.end = inf  # no slice ever ends: a driver's check of `end` never calls `close_slice`
         self._counter = Counter()
         self.numbers = self._counter.numbers
@@ -202,6 +202,7 @@ class CallCountWindow:
 
     def add_slow_success(self, _now: float) -> None:
         """Count a slow success; the caller holds its own lock."""
+        self.slow += 1
         self._add(self._slow_successes)
 
     def counts(self, _now: float) -> Counts:

@@ -120,16 +120,12 @@ class PermitLedger(RateWindow):
             self._update_fast_path(now)
 
     def lose(self, question: LeaseQuestion | None = None) -> None:
-        """Go on alone: the store does not answer. What the question has reported may be reported twice."""
+        """Go on alone until the store has answered a question. What this one has reported may be reported twice."""
         with self._lock:
             self._asked_at, self._alone = None, True
             if question is not None:
                 # Ended leases are not reported again: if the store has heard of them, it would count them twice.
                 self._overdrawn += question.overdrawn
-
-    def rejoin(self) -> None:
-        """Ask the store again at the next call."""
-        self._alone = False
 
     # --- under the lock -----------------------------------------------------------------------
 
@@ -168,7 +164,7 @@ class PermitLedger(RateWindow):
             return
         self._close_current()
         self._booked = None
-        permits = min(booked.permits, self._free_alone(now)) if booked.until > now else 0
+        permits = min(booked.permits, self._free_alone(now, booked.permits)) if booked.until > now else 0
         if not permits:
             self._ended.append(EndedLease(booked))
             return
@@ -185,16 +181,14 @@ class PermitLedger(RateWindow):
         spent = len(sends) - left
         self._log.extend(islice(sends, left, None))
         self._ended.append(EndedLease(current, spent))
-        # The next lease is larger where this one was too small, and smaller where most of it was not used.
-        if not left:
-            self._batch = min(self.terms.max_batch, self._batch * 2)
-        elif spent * 4 <= current.permits:
-            self._batch = max(1, self._batch // 2)
+        # The next lease is twice what was spent of this one: larger where it was too small, else smaller.
+        self._batch = max(1, min(self.terms.max_batch, spent * 2))
 
-    def _free_alone(self, now: float) -> int:
+    def _free_alone(self, now: float, wanted: int | None = None) -> int:
+        """Return how many sends this process alone may make now; at least `wanted` is all that is asked for."""
         log = self._log
-        if log[-1] + self.window_span <= now:  # the usual case of large windows, without a copy
-            return len(log)
+        if wanted and wanted <= len(log) and log[wanted - 1] + self.window_span <= now:
+            return wanted  # the usual case, without a copy of a large log
         return bisect_right(tuple(log), now, key=lambda instant: instant + self.window_span)
 
     def _take_over_inside(self) -> None:

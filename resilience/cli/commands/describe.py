@@ -40,12 +40,32 @@ def run(args: argparse.Namespace) -> int:
         find_policy(args.policy, policies)
     described = [_describe(policies, *subject) for subject in _subjects(policies, args.policy, args.operation)]
     if args.format == "json":
-        show_json(redact_all({"source": policies.source, "described": described}))
+        show_json(redact_all({"source": policies.source, "shared": _shared(policies), "described": described}))
     elif args.format == "mermaid":
         print(flowchart(described))
     else:
+        _print_shared(_shared(policies))
         _print_text(described)
     return 0
+
+
+def _shared(policies: PolicySet) -> dict[str, Any] | None:
+    """Return what several processes share, as plain data without credentials; nobody asks the store."""
+    from ..._core.policy.shared_settings import without_credentials
+
+    shared = policies.shared
+    if shared is None:
+        return None
+    fields = ("namespace", "processes", "patience", "lease")
+    own = {name: getattr(shared, name) for name in fields}
+    return {"store": without_credentials(shared.url), **own, "share": list(shared.share)}
+
+
+def _print_shared(shared: dict[str, Any] | None) -> None:
+    if shared is not None:
+        parts, place = ", ".join(shared["share"]), f"{shared['store']}, namespace {shared['namespace']}"
+        show_text(f"Shared by up to {shared['processes']} processes through {place}: {parts or 'nothing'}.")
+        print()
 
 
 def _describe(

@@ -31,7 +31,9 @@ def snapshot_schema() -> Schema:
         **{name: _rows(text, fields) for name, (text, fields) in _LISTS.items()},
         "shared": {
             "type": ["object", "null"],
-            "description": "The state that several processes share; null where none is shared.",
+            "description": "What several processes share: `store`, `connected`, `lost` (why, or null), `members`,"
+            " `processes`, `round_trip` in seconds, `trips`, and a key for each part of the setting `share`; null where"
+            " nothing is shared.",
         },
     }
     return {"$schema": DRAFT, "title": "A snapshot of resilience", **_object(about, fields)}
