@@ -269,8 +269,12 @@ def test_a_batch_in_doubt_of_which_nothing_is_known() -> None:
 
     class Unknown(ccxt.okx):  # type: ignore[misc]  # ccxt has no types
         def create_orders(self, orders: Any, params: Any = {}) -> Any:  # noqa: B006  # as ccxt's own
-            self.private_post_trade_cancel_all_after({"ids": [one["params"] for one in orders]})
-            raise ccxt.RequestTimeout(f"okx {params}")
+            return self.private_post_trade_mass_cancel({"ids": [one["params"] for one in orders], **params})
+
+        def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            if "mass-cancel" in url:
+                raise ccxt.RequestTimeout(url)
+            return super().fetch(url, method, headers, body)
 
     with Sandbox(venue="okx", limits=False) as exchange:
         client = exchange.point(Unknown({"enableRateLimit": False}))
