@@ -230,7 +230,7 @@ def test_cancels_by_ids_of_both_kinds() -> None:
         assert len(wrapped.cancel_orders([placed[1]["id"]], SWAP, {"clientOrderIds": ["a"]})) == 2
 
 
-def test_a_batch_of_which_nothing_is_known(outbox: Outbox) -> None:
+def test_an_unknown_batch_that_succeeds(outbox: Outbox) -> None:
     """No data of the venue describes its request, but its result names the orders: those are done."""
 
     class Unknown(ccxt.okx):  # type: ignore[misc]  # ccxt has no types
@@ -264,7 +264,7 @@ def test_a_batch_that_sends_its_orders_one_by_one(outbox: Outbox) -> None:
         assert states(outbox) == {"a": "done", "b": "done"}
 
 
-def test_a_batch_in_doubt_of_which_nothing_is_known() -> None:
+def test_an_unknown_batch_without_an_answer() -> None:
     """Nobody settles its orders, so that each of them is in doubt."""
 
     class Unknown(ccxt.okx):  # type: ignore[misc]  # ccxt has no types

@@ -102,7 +102,7 @@ class _BatchCall:
         elif not self._is_open(log, error):
             settle_records(self._records, error)
             if log.write is None:
-                self._note_in_doubt(error, log)
+                self._note_unsettled(error, log)
             raise error
         results = yield from self._settle(log, error)
         if any(isinstance(one, Exception) for one in results):
@@ -157,7 +157,7 @@ class _BatchCall:
             return False
         return failure.executed != "no" or failure.proof == "likely" or self._speaks_of_items(log)
 
-    def _note_in_doubt(self, error: Exception, log: BatchLog) -> None:
+    def _note_unsettled(self, error: Exception, log: BatchLog) -> None:
         """Note the orders of a batch of which nothing is known, so that nobody settles them."""
         failure, pipeline = attached_failure(error), self._calls.pipeline
         if failure is None or failure.executed != "maybe":
