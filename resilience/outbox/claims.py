@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import ref
 
-from .._core.base.fork_safety import new_lock
+from .._core.base.fork_safety import new_lock, register_for_fork
 
 __all__ = ["Claim", "Claims"]
 
@@ -25,6 +25,11 @@ class Claims:
         # Weak references: where an interrupt ends a call between two lines, its claim ends with its last frame.
         self._claims: dict[tuple[str, str], ref[Claim]] = {}
         self._lock = new_lock()  # reentrant: a signal handler may place an order while its thread has the lock
+        register_for_fork(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget the claims: the calls that have them go on in the parent."""
+        self._claims = {}
 
     def take(self, key: str, operation: str) -> Claim | None:
         """Return a claim on a write, or None if another has it."""

@@ -149,7 +149,7 @@ class OpenWrite:
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
-        """Report the stored stamps of an earlier process inside this block: they are not stored again."""
+        """Report what is stored of a request that was sent before, inside this block: it is not stored again."""
         self._is_replaying = True
         try:
             yield
@@ -158,6 +158,8 @@ class OpenWrite:
 
     def store_key_missing(self) -> None:
         """Store that the finished request does not carry the key; raises as `add_stamp` does."""
+        if self._is_replaying:
+            return
         self._write(lambda: self._store.set_key_missing(self._row()))
 
     def store_window(self, seconds: float) -> None:
@@ -228,6 +230,16 @@ class OpenWrite:
         except OSError:
             return False
         return True
+
+    def abandon(self) -> None:
+        """End a write of which nothing was sent, and whose call does not begin."""
+        try:
+            if self._pending is not None:
+                self._pending.withdraw()
+            else:
+                self._store_state("failed")
+        finally:
+            self._release()
 
     def check_result(self, result: Any) -> None:
         """Leave the write open if the result of its call is a fallback's and no answer of the API."""

@@ -7,6 +7,7 @@ locked is an `OutboxLockedError`, and `store_waits.py` decides what to do about 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from .owner_lock import OwnerLock
 
 __all__ = ["OutboxFile", "OutboxFileError", "OutboxLockedError", "open_error"]
 
+_CONNINFO = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|service)\s*=")
+"""The other way to write what leads to a PostgreSQL server: `host=db dbname=desk`."""
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FOREIGN = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR})
 _LEFT_TO_PARENT: list[object] = []
@@ -150,7 +153,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     if not text:
         raise ValueError("an outbox needs the path of a file; the path is empty")
-    if "://" in text:
+    if "://" in text or _CONNINFO.match(text):  # a file with a password as its name, and shared with nobody
         raise ValueError("an outbox needs the path of a file or a URL that begins with postgresql://")
     return Path(text).absolute()
 

@@ -39,6 +39,7 @@ class NewWrite(NamedTuple):
         account: a digest of the client's account, or None.
         host: the host that the client talks to, or None.
         token: in a shared store, a random text that tells this call from every other.
+        window: seconds for which the API accepts what this client signs; None where it signs nothing.
     """
 
     key: str
@@ -47,6 +48,7 @@ class NewWrite(NamedTuple):
     account: str | None = None
     host: str | None = None
     token: str = ""
+    window: float | None = None
 
 
 class HeldWrite(NamedTuple):
@@ -87,8 +89,12 @@ class OutboxStore(Protocol):
             TypeError: the key is no text that can be stored.
         """
 
-    def withdraw(self, write: NewWrite) -> None:
-        """Settle a write as failed whose `add` may have been stored or not."""
+    def withdraw(self, write: NewWrite) -> bool:
+        """Settle a write as failed whose `add` may have been stored or not, or may be stored later.
+
+        Returns:
+            False if another process has adopted it meanwhile.
+        """
 
     def take(self, row: Row) -> TakenWrite | None:
         """Take an open write that nobody works on; None if another has taken or settled it meanwhile."""
@@ -118,7 +124,7 @@ class OutboxStore(Protocol):
         """
 
     def find(self, key: str, operation: str | None = None) -> Row | None:
-        """Return a write by its key, or None."""
+        """Return a write by its key, or None; of several operations with this key, one that is open."""
 
     def in_state(self, state: RowState) -> list[Row]:
         """Return the writes in this state, oldest first. Those in a state that is none count as open."""

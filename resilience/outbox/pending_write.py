@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import RejectedError
 from .outbox_store import HeldWrite, NewWrite, OutboxBusyError, OutboxStore
 
 __all__ = ["PendingWrite"]
@@ -32,13 +33,21 @@ class PendingWrite:
         except OutboxBusyError as error:
             self._may_be_stored = self._may_be_stored or error.may_be_stored
             raise
+        except BaseException as error:
+            # What a signal handler raises says nothing of the statement under way.
+            self._may_be_stored = self._may_be_stored or _is_interrupt(error)
+            raise
 
     def withdraw(self) -> bool:
         """Return whether the row is certainly not open: a row that nobody sends must not be adopted and sent."""
         if not self._may_be_stored:
             return True
         try:
-            self._store.withdraw(self._write)
+            return self._store.withdraw(self._write)
         except OSError:
             return False
-        return True
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is neither that of a store nor a rejection; an alarm is often a `TimeoutError`."""
+    return isinstance(error, TimeoutError) or not isinstance(error, (OSError, RejectedError, TypeError))

@@ -59,6 +59,8 @@ def begin_resume(
             return begun
         # Who has a file has its writes; those of a shared store may still be in the hands of an owner that was stopped.
         former_owner = listed.owner if adopt and recorder.store.is_shared else None
+        if former_owner is not None:
+            recorder.adopted.add(claim.write)
         run = _compile(recorder, claim, client, begun, resend=resend, former_owner=former_owner)
         return run
     finally:
@@ -86,8 +88,9 @@ def _compile(
     """Compile the call that settles a row: a lookup, and with `resend` a call of its own if nothing was executed."""
     row = taken.row
     method, pipeline, info = resolve_row(client, row)
-    # An owner that was only stopped may go on. What it has signed expires; what bears no stamp it may send at any time.
-    is_provable = former_owner is None or expires(info)
+    # An owner that was only stopped may go on. What it has signed expires; what bears no stamp it may send at any time,
+    # also after this process has looked it up in vain and resumes it as its own.
+    is_provable = (row.key, row.operation) not in recorder.adopted or expires(info)
     write = recorder.open(
         claim, info, pipeline.clock, held=taken.held,
         asynchronous=is_async(method), stamps=row.stamps, resumed=True, is_provable=is_provable,

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .argument_codec import decode_arguments
 
-__all__ = ["COLUMNS", "COLUMNS_OF_0_1", "Row", "RowState", "read_row"]
+__all__ = ["COLUMNS", "COLUMNS_OF_0_1", "Row", "RowState", "is_settled", "read_row"]
 
 RowState = Literal["open", "done", "failed"]
 """In progress or uncertain; executed and reported as done; provably not executed."""
@@ -58,7 +58,8 @@ class Row(NamedTuple):
         key_missing: the finished request did not carry the key: the write cannot be looked up by it.
         problem: why the row cannot be read; empty for a good one. A bad row has no arguments and no stamps.
         machine: the name of the machine of that process; None where it is not known.
-        window: seconds for which the API accepts its requests, where a request says more than the client's own bound.
+        window: seconds for which the API accepts its requests; in a file only where a request says more than the
+            client's own bound.
         owner: in PostgreSQL the outbox that has taken the write, as `MACHINE:PROCESS:…`; None in a file.
         epoch: in PostgreSQL how often the write was taken; 0 in a file.
     """
@@ -79,6 +80,11 @@ class Row(NamedTuple):
     window: float | None = None
     owner: str | None = None
     epoch: int = 0
+
+
+def is_settled(row: Row) -> bool:
+    """Return whether nothing is left to do for a write."""
+    return row.state != "open"
 
 
 def read_row(values: Sequence[Any]) -> Row:

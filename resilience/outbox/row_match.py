@@ -48,9 +48,10 @@ def resolve_row(client: Any, row: Row) -> ResolvedRow:
     method, info = _find_method(client, row)
     pipeline, info = vars(client)["_resilience_rules"].resolve(info)
     _check_key(method, info, row)
-    if row.window is not None:  # a request said that it is accepted for longer than the client knows
-        fence = info.fence or Fence()
-        info = replace(info, fence=replace(fence, window=max(fence.window, row.window)))
+    fence = info.fence or Fence()
+    if row.window is not None and row.window > fence.window:
+        # A request, or the client that signed it, said more than this client knows; nor does its policy shorten that.
+        info = replace(info, fence=replace(fence, window=row.window), sends_window=False)
     return ResolvedRow(method, pipeline, replace(info, new_stamps=new_stamps))
 
 

@@ -24,11 +24,14 @@ class WriteRecorder:
     Attributes:
         store: the store of writes.
         claims: the writes that a call or a resume of this process is working on.
+        adopted: the (key, operation) of writes in a shared store that were another owner's when they were taken. They
+            are this outbox's own now, and yet the former owner may not have ended.
     """
 
     def __init__(self, store: OutboxStore) -> None:
         self.store = store
         self.claims = Claims()
+        self.adopted: set[tuple[str, str]] = set()
         store.keep_leases(self.claims.writes)
 
     def begin(self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool) -> OpenWrite:
@@ -46,7 +49,9 @@ class WriteRecorder:
         """
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         if self.store.is_shared:
-            write = write._replace(token=secrets.token_hex(8))
+            # Who adopts it may have a client with a shorter window.
+            window = (info.fence or Fence()).window if info.signs else None
+            write = write._replace(token=secrets.token_hex(8), window=window)
         held, pending = None, PendingWrite(write, partial(self._add, write, rejection_type), self.store)
         try:
             self.store.check_process()
@@ -58,6 +63,7 @@ class WriteRecorder:
             except OutboxBusyError:
                 pass  # waited for under the deadline of the call, which has not begun
             except BaseException:
+                pending.withdraw()
                 self.claims.release(claim)
                 raise
         except OSError as error:
@@ -82,13 +88,18 @@ class WriteRecorder:
         held = self.store.add(write)
         if held is None:
             raise self._taken(write, rejection_type)
+        self.adopted.discard((write.key, write.operation))
         return held
 
     def _taken(self, write: NewWrite, rejection_type: type[RejectedError]) -> RejectedError:
         """Return the rejection of a write whose key is taken."""
         row = self.store.find(write.key, write.operation)
-        if row is not None and row.state == "done":
+        if row is not None and row.account != write.account:
+            reason = "is that of another account: a key is used once in an outbox, so that this one needs another"
+        elif row is not None and row.state == "done":
             reason = "was executed already"
+        elif row is not None and row.state == "failed":
+            reason = "was settled as not executed by another process meanwhile"
         elif row is not None and row.problem:
             reason = f"has a row that cannot be read ({row.problem}): see Outbox.settle"
         elif row is not None and self.store.is_shared:

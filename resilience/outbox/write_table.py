@@ -17,7 +17,7 @@ from .._drivers.system_clock import SystemClock
 from .argument_codec import FORMAT
 from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError, open_error
 from .outbox_store import HeldWrite, NewWrite, TakenWrite
-from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, read_row
+from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, is_settled, read_row
 from .salvage import read_rows
 from .store_waits import LONGEST_WAIT, poll
 
@@ -115,8 +115,9 @@ class WriteTable:
         )
         return HeldWrite(write.key, write.operation) if is_free else None
 
-    def withdraw(self, write: NewWrite) -> None:
-        """Do nothing: a row that could not be added is not in the file."""
+    def withdraw(self, _write: NewWrite) -> bool:
+        """Return True: a row that could not be added is not in the file."""
+        return True
 
     def take(self, row: Row) -> TakenWrite | None:
         """Return an open write as it is now; None if it was settled meanwhile. The claim on it is that of a process."""
@@ -170,9 +171,9 @@ class WriteTable:
         return self.file.execute(statement, (before,))[1]
 
     def find(self, key: str, operation: str | None = None) -> Row | None:
-        """Return a write by its key, or None."""
+        """Return a write by its key, an open one first, or None."""
         rows = self._read("key = ? AND operation = coalesce(?, operation)", (key, operation))
-        return next((row for row in rows if row.key == key), None)
+        return min((row for row in rows if row.key == key), key=is_settled, default=None)
 
     def in_state(self, state: RowState) -> list[Row]:
         """Return the writes in this state, oldest first. Those in a state that is none count as open."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,40 @@ def test_one_of_three_is_refused(bot: Bot, outbox: Outbox) -> None:
     assert "of 3 orders 2 are done, 1 did not happen and 0 are unknown" in failure.remedy
     assert bot.executions() == {"a": 1, "b": 1}
     assert states(outbox) == {"a": "done", "b": "done", "large": "failed"}
+
+
+def test_a_batch_that_cannot_be_recorded_leaves_no_order_behind(bot: Bot, outbox: Outbox) -> None:
+    """Its caller hears that nothing was sent: no later `resume` may send the orders that were recorded already."""
+
+    class Amount(float):
+        pass
+
+    with pytest.raises(TypeError, match="cannot store"):
+        bot.call("create_orders", [order("a"), order("b", amount=Amount(1))])
+    assert states(outbox) == {"a": "failed"}
+    assert (bot.resume(outbox), bot.executions()) == ([], {})
+
+
+def test_an_outbox_that_is_locked_after_the_batch_was_sent_proves_nothing(
+    bot: Bot, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamps are stored: what another program does with the file meanwhile must not look like an unsent order."""
+    store = vars(outbox)["_store"]
+    set_stamps, stored = store.set_stamps, []
+
+    with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as backup:
+
+        def set_stamps_and_lock(held: Any, stamps: Any) -> None:
+            set_stamps(held, stamps)
+            stored.append(held)
+            if len(stored) == 2:
+                backup.execute("BEGIN IMMEDIATE")
+
+        monkeypatch.setattr(store, "set_stamps", set_stamps_and_lock)
+        bot.exchange.script("a", ["accept_drop"])
+        placed = bot.call("create_orders", [order("a"), order("b")])
+    assert [one["clientOrderId"] for one in placed] == ["a", "b"]
+    assert (bot.executions(), states(outbox)) == ({"a": 1, "b": 1}, {"a": "done", "b": "done"})
 
 
 def test_all_are_refused(bot: Bot, outbox: Outbox) -> None:

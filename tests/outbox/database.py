@@ -35,6 +35,14 @@ class Database:
         """Let every lease be over, as if its owner had died long ago."""
         self.ask("UPDATE resilience_writes SET lease_until = clock_timestamp() - interval '1 second'")
 
+    @staticmethod
+    def end_leases_of(url: str) -> None:
+        """Let every lease in this database be over, over a connection of its own: in a forked child."""
+        import psycopg
+
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE resilience_writes SET lease_until = clock_timestamp() - interval '1 second'")
+
     def close(self) -> None:
         """Remove the schema."""
         if self._connection is not None:

@@ -292,6 +292,7 @@ def as_pipe(path: Path) -> Path:
         (as_pipe, OSError, "is not a regular file"),
         (lambda _path: "", ValueError, "the path is empty"),
         (lambda _path: "mysql://localhost/bot", ValueError, "or a URL that begins with postgresql://"),
+        (lambda _path: "host=db user=bot password=pw", ValueError, "or a URL that begins with postgresql://"),
         (lambda _path: "/dev/null", OSError, "is not a regular file"),
     ],
 )

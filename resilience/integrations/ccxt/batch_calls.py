@@ -130,8 +130,9 @@ class _BatchCall:
                 record = self._calls.single.record(item)
                 if record is not None:
                     self._records.append(record)
-        except BaseException as error:
-            settle_records(self._records, error)
+        except BaseException:
+            for record in self._records:
+                record.abandon()
             raise
 
     def _read(self, log: BatchLog) -> list[ItemAnswer | None]:
@@ -218,10 +219,10 @@ class _BatchCall:
     ) -> Routine[Any]:
         """Return the order of an item, or the error in place of it."""
         try:
-            with record as write:
+            with record:
                 if answer is not None and answer.row is not None:
                     return self._order(item, answer.row)
-                return (yield from settlement.settle(item, answer, self._seconds_left, write))
+                return (yield from settlement.settle(item, answer, record, self._seconds_left))
         except Exception as ended:
             return ended
 

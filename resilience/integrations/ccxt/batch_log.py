@@ -68,6 +68,11 @@ class BatchLog:
             self.was_answered, self.answer = False, None
             self.fence, self.url = fence, str(wire[0]).partition("?")[0]
             self.unsent = {key for key in self.keys if not carries_key(key, *wire)}
+            for key, record in zip(self.keys, self.records, strict=False):
+                if key in self.unsent:
+                    record.store_key_missing()
+                if fence is not None:
+                    record.store_window(fence.window)
 
     def add_answer(self, request: SentRequest, answer: Any) -> None:
         """Record the answer to a request: what ccxt has read, or the text of an answer that it has made an error of."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from ..._core.base.routine import Invocation, Routine
@@ -113,15 +114,15 @@ class ItemSettlement:
         self.log = log
 
     def settle(
-        self, item: BatchItem, answer: ItemAnswer | None, left: Callable[[], float | None], record: Any
+        self, item: BatchItem, answer: ItemAnswer | None, record: Any, left: Callable[[], float | None]
     ) -> Routine[Any]:
         """Return the order of an item that was not accepted at once.
 
         Args:
             item: the item.
             answer: what the answer to the batch says of it.
+            record: the block of its record in the outbox, or one that does nothing.
             left: returns the seconds that are left for it, None without a limit.
-            record: its record in the outbox, which has the stamps already; None without one.
 
         Raises:
             Exception: it was refused, or nobody knows what became of it.
@@ -129,7 +130,10 @@ class ItemSettlement:
         single = self._single
         error = self._error_of(answer)
         begun: list[bool] = []
-        attempt = _made_before(single.method, self.log, error, item.key, begun, record)
+        replaying = getattr(record, "replaying", nullcontext)
+        fail = partial(_fail_again, self.log, error, item.key, replaying, begun)
+        attempt = _made_before(single.method, fail)
+        record.may_send_again = True
         try:
             return (yield Invocation(single.look_up(attempt, left()), item.args))
         except Exception as ended:
@@ -138,6 +142,7 @@ class ItemSettlement:
             seconds = left()
             if not _may_send(single, ended, seconds):
                 raise
+        record.may_send_again = False
         return (yield Invocation(single.send(seconds), item.args))
 
     def _error_of(self, answer: ItemAnswer | None) -> Exception:
@@ -166,29 +171,32 @@ def _within(policy: Any, seconds: float | None) -> Any:
     return changed(policy, deadline=max(_LEAST, seconds if own is None else min(own, seconds)))
 
 
-def _made_before(
-    method: Callable[..., Any], log: BatchLog, error: Exception, key: str | None, begun: list[bool], record: Any
-) -> Callable[..., Any]:
-    """Return a function in place of the method, which makes the attempt that was part of a batch. It sends nothing.
-
-    Once it has told the call all about that attempt, there is an item in `begun`.
-    """
-
-    def fail() -> None:
-        call = current_call()
-        assert call is not None, "the pipeline calls it"
-        with nullcontext() if record is None else record.replaying():
-            for stamp in log.stamps:
-                call.stamp(stamp)
+def _fail_again(
+    log: BatchLog,
+    error: Exception,
+    key: str | None,
+    replaying: Callable[[], AbstractContextManager[None]],
+    begun: list[bool],
+) -> None:
+    """Report what the batch has sent, and raise the error that it ended with; then there is an item in `begun`."""
+    call = current_call()
+    assert call is not None, "the pipeline calls it"
+    # All is stored: an outbox that is busy, or that another process has now, must not look like an unsent request.
+    with replaying():
+        for stamp in log.stamps:
+            call.stamp(stamp)
+        if key is not None and key in log.unsent:
+            call.report_key_missing()
         if log.fence is not None:
             call.report_fence(log.fence)
-        if key is None:
-            call.report_key_unused()  # of an order that is there already
-        elif key in log.unsent:
-            call.report_key_missing()
-        begun.append(True)
-        raise error
+    if key is None:
+        call.report_key_unused()  # of an order that is there already
+    begun.append(True)
+    raise error
 
+
+def _made_before(method: Callable[..., Any], fail: Callable[[], None]) -> Callable[..., Any]:
+    """Return a function in place of the method, which makes the attempt that was part of a batch. It sends nothing."""
     if is_async(method):
 
         @functools.wraps(method)  # the pipeline finds the key's parameter in the method's own signature

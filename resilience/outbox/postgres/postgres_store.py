@@ -17,7 +17,7 @@ from weakref import WeakMethod, finalize
 from ..._core.base.fork_safety import register_for_fork
 from ..argument_codec import FORMAT
 from ..outbox_store import HeldWrite, NewWrite, OutboxBusyError, TakenWrite, WriteAdoptedError
-from ..row import Row, RowState, read_row
+from ..row import Row, RowState, is_settled, read_row
 from ..store_waits import in_event_loop
 from .migrations import migrate
 from .server_connections import Answer
@@ -25,6 +25,7 @@ from .server_errors import OutboxServerError
 from .server_link import ServerLink
 from .statements import (
     ADD,
+    ADDED,
     CHECK,
     FORGET,
     KEEP_LEASES,
@@ -105,15 +106,13 @@ class PostgresStore:
         """Add an open write, in place of a failed one with the same key; see `OutboxStore.add`."""
         if "\0" in write.key or not _is_text(write.key):
             raise TypeError(f"{write.operation}: the key is no valid text: {write.key!a}")
-        values = {
-            **write._asdict(), "process": os.getpid(), "machine": platform.node(), "format": FORMAT,
-        }  # fmt: skip
-        answer = self._execute(ADD, values)
+        answer = self._execute(ADD, _values(write))
         return HeldWrite(write.key, write.operation, answer.rows[0][0]) if answer.rows else None
 
-    def withdraw(self, write: NewWrite) -> None:
-        """Settle a write as failed whose `add` may have been stored or not."""
-        self._execute(WITHDRAW, write._asdict())
+    def withdraw(self, write: NewWrite) -> bool:
+        """Settle a write as failed whose `add` may have been stored or not; see `OutboxStore.withdraw`."""
+        # Unchanged is a row that is open or done: another write with this key, or this one, which another has adopted.
+        return self._execute(WITHDRAW, _values(write)).changed > 0 or not self._select(ADDED, **write._asdict())
 
     def take(self, row: Row) -> TakenWrite | None:
         """Take an open write of this process, or one whose lease has ended; None if another was faster."""
@@ -170,9 +169,9 @@ class PostgresStore:
     # --- reading ----------------------------------------------------------------------------------
 
     def find(self, key: str, operation: str | None = None) -> Row | None:
-        """Return a write by its key, or None."""
+        """Return a write by its key, an open one first, or None."""
         where = "key = %(key)s AND operation = coalesce(%(operation)s::text, operation)"
-        return next(iter(self._select(where, key=key, operation=operation)), None)
+        return min(self._select(where, key=key, operation=operation), key=is_settled, default=None)
 
     def in_state(self, state: RowState) -> list[Row]:
         """Return the writes of all processes in this state, oldest first."""
@@ -232,6 +231,10 @@ class PostgresStore:
         self._closed = True
         self._finalizer()
         return problem if self._unsettled else None
+
+
+def _values(write: NewWrite) -> dict[str, Any]:
+    return {**write._asdict(), "process": os.getpid(), "machine": platform.node(), "format": FORMAT}
 
 
 def _new_owner() -> str:

@@ -38,6 +38,8 @@ def read_url(url: str) -> ServerAddress:
         register_secret(str(parameters[name]))
         parameters[name] = SecretText(parameters[name])
     name = _name(parameters)
+    # Without it psycopg returns the texts of a database that has no encoding as bytes.
+    parameters["client_encoding"] = "utf8"
     parameters.setdefault("connect_timeout", f"{CONNECT_LIMIT:g}")
     parameters.setdefault("fallback_application_name", "resilience-outbox")
     return ServerAddress(SecretText(make_conninfo(**parameters)), name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from contextlib import suppress
 from threading import current_thread
 from typing import Any
@@ -70,12 +70,15 @@ class ServerLink:
             execution.close()
             raise unreachable(self.address, "the outbox was closed", may_be_stored=False) from None
         try:
-            return future.result(limit + _GRACE)
-        except (TimeoutError, CancelledError):  # cancelled: the link was closed meanwhile
-            future.cancel()
+            wait((future,), limit + _GRACE)  # it raises what a signal handler raises, and nothing of its own
+            if future.done():
+                return future.result()
+        except CancelledError:  # the link was closed meanwhile
+            pass
         except BaseException:
             future.cancel()
             raise
+        future.cancel()
         raise unreachable(self.address, f"no answer within {limit:g} s", may_be_stored=True)
 
     async def execute_here(self, statement: str, values: Any, limit: float) -> Answer:

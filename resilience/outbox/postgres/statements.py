@@ -13,29 +13,41 @@ _ROW = "key = %(key)s AND operation = %(operation)s"
 _HELD = f"{_ROW} AND owner = %(me)s AND epoch = %(epoch)s"
 _OPEN = f"{_HELD} AND state = 'open'"
 
-ADD = f"""
+_INSERT = f"""
     INSERT INTO resilience_writes AS present (key, operation, arguments, stamps, state, changed_at, account, host,
-        process, format, key_missing, machine, owner, epoch, lease_until, token)
-    VALUES (%(key)s, %(operation)s, %(arguments)s, '{{}}', 'open', clock_timestamp(), %(account)s, %(host)s,
-        %(process)s, %(format)s, false, %(machine)s, %(me)s, 1, {_LEASE}, %(token)s)
+        process, format, key_missing, machine, owner, epoch, lease_until, token, window_seconds)
+    VALUES (%(key)s, %(operation)s, %(arguments)s, '{{{{}}}}', '{{state}}', clock_timestamp(), %(account)s, %(host)s,
+        %(process)s, %(format)s, false, %(machine)s, %(me)s, 1, {_LEASE}, %(token)s,
+        %(window)s)
+"""
+_SAME = "present.token = excluded.token"
+_OWN = f"present.state = 'open' AND present.owner = excluded.owner AND {_SAME}"
+_CALL = "ltrim({token}, '-')"  # the token without the mark of a row that was taken
+
+ADD = f"""{_INSERT.format(state="open")}
     ON CONFLICT (key, operation) DO UPDATE SET
-        arguments = excluded.arguments, stamps = '{{}}', state = 'open', changed_at = excluded.changed_at,
+        arguments = excluded.arguments, state = 'open', changed_at = excluded.changed_at,
         account = excluded.account, host = excluded.host, process = excluded.process, format = excluded.format,
-        key_missing = false, window_seconds = NULL, machine = excluded.machine, owner = excluded.owner,
-        lease_until = excluded.lease_until,
-        token = excluded.token,
-        epoch = CASE WHEN present.token = excluded.token THEN present.epoch ELSE present.epoch + 1 END
-    WHERE present.state = 'failed'
-        OR (present.state = 'open' AND present.owner = excluded.owner AND present.token = excluded.token)
+        machine = excluded.machine, owner = excluded.owner, lease_until = excluded.lease_until, token = excluded.token,
+        stamps = CASE WHEN {_SAME} THEN present.stamps ELSE '{{}}' END,
+        key_missing = {_SAME} AND present.key_missing,
+        window_seconds = CASE WHEN {_SAME} THEN present.window_seconds ELSE excluded.window_seconds END,
+        epoch = CASE WHEN {_SAME} THEN present.epoch ELSE present.epoch + 1 END
+    WHERE (present.state = 'failed' AND {_CALL.format(token="present.token")} <> excluded.token) OR ({_OWN})
     RETURNING epoch
 """
-"""Takes the key in one statement. The token lets the same call add its row again after a lost answer."""
-WITHDRAW = f"""
-    UPDATE resilience_writes SET state = 'failed', changed_at = clock_timestamp()
-    WHERE {_ROW} AND owner = %(me)s AND token = %(token)s AND state = 'open'
+"""Takes the key in one statement. The token lets the same call add its row again after a lost answer, also where the
+first statement arrives after the second and after a stamp. What was settled meanwhile the same call does not reopen."""
+WITHDRAW = f"""{_INSERT.format(state="failed")}
+    ON CONFLICT (key, operation) DO UPDATE SET
+        state = 'failed', token = excluded.token, changed_at = excluded.changed_at
+    WHERE present.state = 'failed' OR ({_OWN})
 """
+"""Leaves a row that keeps an `ADD` of this token that the network held back from opening one."""
+ADDED = f"{_ROW} AND {_CALL.format(token='token')} = %(token)s AND state <> 'failed'"
 TAKE = f"""
-    UPDATE resilience_writes SET owner = %(me)s, epoch = epoch + 1, lease_until = {_LEASE}, token = ''
+    UPDATE resilience_writes SET owner = %(me)s, epoch = epoch + 1, lease_until = {_LEASE},
+        token = '-' || {_CALL.format(token="token")}
     WHERE {_ROW} AND state = 'open'
         AND ((epoch = %(epoch)s AND (owner = %(me)s OR lease_until < clock_timestamp()))
             OR (epoch = %(epoch)s + 1 AND owner = %(me)s))
@@ -45,11 +57,17 @@ TAKE = f"""
 CHECK = f"SELECT 1 FROM resilience_writes WHERE {_OPEN}"
 TOUCH = f"UPDATE resilience_writes SET lease_until = {_LEASE} WHERE {_OPEN}"
 SET_STAMPS = f"""
-    UPDATE resilience_writes SET stamps = %(stamps)s, changed_at = clock_timestamp(), lease_until = {_LEASE}
+    UPDATE resilience_writes SET changed_at = clock_timestamp(), lease_until = {_LEASE},
+        stamps = ARRAY(SELECT DISTINCT unnest(stamps || %(stamps)s::float8[]) ORDER BY 1)
     WHERE {_OPEN}
 """
+"""Adds stamps and removes none: a statement that the network held back may arrive after one with later stamps."""
 SET_KEY_MISSING = f"UPDATE resilience_writes SET key_missing = true, changed_at = clock_timestamp() WHERE {_OPEN}"
-SET_WINDOW = f"UPDATE resilience_writes SET window_seconds = %(seconds)s, changed_at = clock_timestamp() WHERE {_OPEN}"
+SET_WINDOW = f"""
+    UPDATE resilience_writes SET changed_at = clock_timestamp(),
+        window_seconds = greatest(window_seconds, %(seconds)s::float8)
+    WHERE {_OPEN}
+"""
 SETTLE = f"""
     UPDATE resilience_writes SET state = %(state)s, changed_at = clock_timestamp()
     WHERE {_HELD} AND state IN ('open', %(state)s)
