@@ -9,7 +9,7 @@ from .confirmed_writes import mappings_at, orders_in
 from .known_venue import Venue, WriteSettings
 from .order_rows import filled
 
-__all__ = ["ItemAnswer", "read_items"]
+__all__ = ["ItemAnswer", "count_items", "read_items"]
 
 
 class ItemAnswer(NamedTuple):
@@ -38,6 +38,8 @@ def read_items(
     if venue.answer.failed:
         return [_find_item(venue, write, body, ids) for ids in wanted]
     path = write.answer_items or venue.answer.order
+    if not path and not isinstance(body, list):  # it refuses the batch as a whole
+        return [None] * len(wanted)
     rows = list(mappings_at(body, path) if write.answer_items else orders_in(venue, body))
     results = list(mappings_at(body, venue.answer.results)) or rows
     # By position: a part that was refused has no id on most venues. A list of another length is no answer to this.
@@ -49,6 +51,16 @@ def read_items(
         body_alone = _replaced(_replaced(body, path, row), venue.answer.results, result)
         answers.append(_read_item(venue, write, alone, body_alone, ids))
     return answers
+
+
+def count_items(venue: Venue, write: WriteSettings, body: Any) -> int:
+    """Return of how many items an answer speaks; of none where it is one to the batch as a whole."""
+    answer = venue.answer
+    path = write.answer_items or answer.order
+    if not path:
+        return len(body) if isinstance(body, list) else 0
+    orders, results, failed = (len(list(mappings_at(body, one))) for one in (path, answer.results, answer.failed))
+    return max(orders, results) + failed
 
 
 def _find_item(venue: Venue, write: WriteSettings, body: Any, ids: Sequence[str]) -> ItemAnswer | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policies, Policy, failure_of
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policies, Policy, QuotaExceededError, failure_of
 from resilience._core.call.context import CallContext
 from resilience._core.call.open_writes import OPEN_WRITES, OpenWriteHandle
 from resilience._core.call.operation_info import OperationInfo
@@ -18,6 +19,12 @@ from resilience._core.classify.attach import attached_failure
 from resilience.testing import FakeClock
 
 RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": 2, "jitter": "none"}}
+
+
+class Limited(Exception):
+    """An answer with the status 429 alone."""
+
+    http_status = 429
 
 
 class Failed:
@@ -434,3 +441,25 @@ def test_a_batch_whose_items_are_settled_is_no_unknown_write(driver: Any) -> Non
             driver.call(policies.pipeline("p").compile(driver.transport([TimeoutError()]), info))
         assert failure_of(caught.value).executed == "maybe"
         assert len(policies.snapshot()["writes_in_doubt"]) == writes
+
+
+def test_a_batch_whose_items_are_settled_is_not_sent_again_for_a_likely_refusal(driver: Any) -> None:
+    """By a bare 429, which a gateway may say after the orders were accepted."""
+    for settles, sent in ((True, 1), (False, 2)):
+        transport = driver.transport([Limited("busy"), "done"])
+        info = OperationInfo(operation="create_orders", settles_items=settles)
+        pipeline = Pipeline(Policy(retry=RETRY), clock=FakeClock())  # type: ignore[arg-type]
+        with suppress(Limited):
+            driver.call(pipeline.compile(transport, info))
+        assert len(transport.calls) == sent
+
+
+def test_no_hold_refuses_an_attempt_that_was_made_before(driver: Any) -> None:
+    """Nor does the answer to it begin one: it began when the answer came."""
+    pipeline = Pipeline(Policy(retry=None, deadline="5s"), clock=FakeClock())
+    error = Limited("busy")
+    error.retry_after = 60.0  # type: ignore[attr-defined]  # as a client would
+    for resumed, expected in ((True, Limited), (False, Limited), (True, Limited), (False, QuotaExceededError)):
+        send = pipeline.compile(driver.transport([error]), OperationInfo(operation="op", resumed=resumed))
+        with pytest.raises(expected):
+            driver.call(send)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience.venues import venue
-from resilience.venues.batch_answers import read_items
+from resilience.venues.batch_answers import count_items, read_items
 
 OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreateBatch", "fapiPrivatePostBatchOrders"
 BITGET = "privateSpotPostV2SpotTradeBatchOrders"
@@ -92,3 +92,29 @@ def test_the_answer_to_one_item_alone(name: str, endpoint: str, body: Any, alone
     refused = read_items(data, write, body, [["a"], ["b"]])[1]
     assert refused is not None
     assert refused.body == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "body", "count"),
+    [
+        ("okx", OKX, {"code": "2", "data": [{"sCode": "51008"}]}, 1),
+        ("okx", OKX, {"code": "50011", "data": []}, 0),
+        ("bybit", BYBIT, bybit(("1", "a", 0), ("", "", 10006)), 2),
+        ("bybit", BYBIT, {"retCode": 10006, "result": {}, "retExtInfo": {}}, 0),
+        ("binance", BINANCE, [{"code": -1102}], 1),
+        ("binance", BINANCE, {"code": -1003}, 0),
+        ("bitget", BITGET, bitget([("1", "a")], [("", "b", "45110")]), 2),
+        ("bitget", BITGET, {"code": "40010", "data": None}, 0),
+    ],
+)
+def test_how_many_items_an_answer_is_about(name: str, endpoint: str, body: Any, count: int) -> None:
+    """One that refuses the batch as a whole is about none, and its code is about all of them."""
+    data = venue(name)
+    write = data.write(endpoint)
+    assert write is not None
+    assert count_items(data, write, body) == count
+
+
+def test_the_refusal_of_a_batch_of_one_as_a_whole() -> None:
+    """It keeps its status and headers, as it would for any other batch."""
+    assert read("binance", BINANCE, {"code": -1003, "msg": "busy"}, "a") == [""]

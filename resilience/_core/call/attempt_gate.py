@@ -208,7 +208,7 @@ class AttemptGate:
         if isolation is not None:
             return self._raise(plan.reject_isolated(isolation))
         ready = plan.hold.ready_at(now)
-        if ready <= now:
+        if ready <= now or plan.resumed:
             plan.end_holds(now)
             return None
         if not plan.fits_deadline(ready, self.deadline):

@@ -56,7 +56,6 @@ class GatePlan:
         "_lanes",
         "_needs",
         "_policy",
-        "_resumed",
         "_skip",
         "admission",
         "breaker",
@@ -69,6 +68,7 @@ class GatePlan:
         "new_rejection",
         "quotas",
         "rate_window",
+        "resumed",
         "wait_for_breaker",
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ class GatePlan:
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
-        self._resumed = info.resumed
+        self.resumed = info.resumed
         self.is_cancel = info.prepares_cancel or cancels_only(info.operation)
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
@@ -131,7 +131,7 @@ class GatePlan:
         isolation = self.hold.isolation(self._policy)
         if isolation is None or (isolation.cancels and self.is_cancel):
             return None
-        return None if in_lookup or self._resumed or _in_lookup() else isolation
+        return None if in_lookup or self.resumed or _in_lookup() else isolation
 
     def reject_isolated(self, isolation: Isolation) -> Exception:
         """Return the error of an attempt that an isolation rejects, and count it."""

@@ -127,6 +127,14 @@ class CallHistory:
             return self.key_of_other or self.sent.any_uncertain
         return write.is_open or (write.was_uncertain and self.failure.duplicate)
 
+    @property
+    def may_be_repeated(self) -> bool:
+        """Return whether the call may be sent again after its last failure, as far as that may have been executed."""
+        plan, failure = self.plan, self.failure
+        # Nobody looks a batch up as a whole, so that a likely "no" is not enough: its items are looked up.
+        is_likely = plan.info.settles_items and failure.proof == "likely"
+        return plan.idempotent or (failure.executed != "maybe" and not is_likely)
+
     def record_failure(self, outcome: Any, now: float) -> bool:
         """Classify and record a failed attempt; True when the call must end with it.
 
@@ -143,7 +151,7 @@ class CallHistory:
         self.permit.settle(failure, outcome, now)
         self.sent.record(failure, self.attempt, now)
         is_inner = self._inner.last is not None
-        if not is_inner:
+        if not is_inner and not self.plan.info.resumed:  # an attempt that was made before began its holds then
             apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
         self.events.is_inner = is_inner or is_rejection(outcome)

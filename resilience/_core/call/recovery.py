@@ -111,8 +111,8 @@ class Recovery:
         step = self._follow_hint(now)
         if step is not None:
             return step
-        safe = self.plan.idempotent or history.failure.executed != "maybe"
-        return self._retry(now, None) if history.failure.category is Category.RETRYABLE and safe else self._finish()
+        safe = history.failure.category is Category.RETRYABLE and history.may_be_repeated
+        return self._retry(now, None) if safe else self._finish()
 
     def after_wait(self) -> Step:
         """Report that a wait is over; returns the step that it was for."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from ..._core.call.operation_info import OperationInfo
 from ..._pipeline.callables import is_async
+from ...venues.batch_answers import count_items
 from ...venues.confirmed_writes import codes_in
 from ...venues.known_venue import Venue
 from .batch_log import BATCH
@@ -26,7 +28,8 @@ def batch_attempt(attempt: Callable[..., Any], venue: Venue) -> Callable[..., An
             for record in _records():
                 await record.aget_ready()
             try:
-                return await attempt(*args, **kwargs)
+                with _noted_success():
+                    return await attempt(*args, **kwargs)
             except Exception as error:
                 _mark(error, venue)
                 raise
@@ -38,7 +41,8 @@ def batch_attempt(attempt: Callable[..., Any], venue: Venue) -> Callable[..., An
         for record in _records():
             record.get_ready()
         try:
-            return attempt(*args, **kwargs)
+            with _noted_success():
+                return attempt(*args, **kwargs)
         except Exception as error:
             _mark(error, venue)
             raise
@@ -51,10 +55,24 @@ def _records() -> Sequence[Any]:
     return () if log is None else log.records
 
 
+@contextmanager
+def _noted_success() -> Iterator[None]:
+    """Record whether the attempt in this block returns: what a fallback returns after it says nothing of the orders."""
+    log = BATCH.get()
+    if log is not None:
+        log.succeeded = False
+    yield
+    if log is not None:
+        log.succeeded = True
+
+
 def _mark(error: Exception, venue: Venue) -> None:
     log = BATCH.get()
-    # A bare 429, say, may follow acceptance; the whole batch would be sent again.
-    if log is not None and log.was_answered and not codes_in(venue, log.answer):
+    if log is None or not log.was_answered or log.write is None:
+        return
+    counted = count_items(venue, log.write, log.answer)
+    # A bare 429, say, may follow acceptance, and so may the refusal of some: the whole batch would be sent again.
+    if not codes_in(venue, log.answer) or counted not in (0, log.size):
         set_attribute(error, "resilience_executed", "maybe")
 
 

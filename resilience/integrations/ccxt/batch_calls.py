@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..._core.base.routine import Invocation, Routine
@@ -18,7 +19,7 @@ from ..._core.classify.attach import attached_failure
 from ..._drivers.routine_runner import routine_function
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
-from ...venues.batch_answers import ItemAnswer, read_items
+from ...venues.batch_answers import ItemAnswer, count_items, read_items
 from ...venues.known_venue import Venue
 from .batch_log import BATCH, BatchLog
 from .batch_report import keep_results, report_results
@@ -33,6 +34,7 @@ class BatchCalls(NamedTuple):
     """What the batches of one method need.
 
     Attributes:
+        operation: its name.
         venue: what is known of the exchange.
         engine: the exchange that sends.
         find_write: returns what is known of the endpoint of a request, or None.
@@ -40,6 +42,7 @@ class BatchCalls(NamedTuple):
         pipeline: the policy of the batch.
     """
 
+    operation: str
     venue: Venue
     engine: Any
     find_write: Callable[[Any], Any]
@@ -50,7 +53,8 @@ class BatchCalls(NamedTuple):
         """Return the compiled method, with each item of its batches settled."""
         make = self.single.info.make_key or self.pipeline.shared.make_key
         cancels = [write.key for write in self.venue.writes if write.action == "cancel"]
-        keys = KeyMaker(self.venue.key.parameters, make, cancels[0] if cancels else "clientOrderId")
+        is_list = any(write.items == "." for write in self.venue.writes)
+        keys = KeyMaker(self.venue.key.parameters, make, cancels[0] if cancels else "clientOrderId", is_list)
         shape = re.compile(self.venue.key.shape)
 
         def call(*args: Any, **kwargs: Any) -> Routine[Any]:
@@ -88,17 +92,21 @@ class _BatchCall:
         """Send the batch, and settle what its answer leaves open."""
         self._begin_records()
         items = self._batch.items
-        log = BatchLog([item.key for item in items if item.key], self._records, self._calls.find_write)
+        log = BatchLog([item.key for item in items if item.key], self._records, self._calls.find_write, size=len(items))
         result, error = yield from self._send(compiled, log)
         self._answers = self._read(log)
         if error is None:
-            return self._in_order(result)
-        if not self._is_open(log, error):
+            error = self._find_gap(log)
+            if error is None:
+                return self._in_order(result, log)
+        elif not self._is_open(log, error):
             settle_records(self._records, error)
+            if log.write is None:
+                self._note_unsettled(error, log)
             raise error
         results = yield from self._settle(log, error)
         if any(isinstance(one, Exception) for one in results):
-            report_results(error, results, items)
+            report_results(error, results, items, self._calls.operation)
             raise error
         return results
 
@@ -133,25 +141,55 @@ class _BatchCall:
             return [None] * len(items)
         return read_items(self._calls.venue, log.write, log.answer, [item.ids for item in items])
 
+    def _find_gap(self, log: BatchLog) -> Exception | None:
+        """Return the error of a success that does not tell of every order what became of it, or None."""
+        # Where a method sends its orders one by one, the last answer is not that of the batch.
+        is_answer = log.succeeded and log.write is not None and not log.unsent
+        if not is_answer or all(map(_is_accepted, self._answers)):
+            return None
+        engine = self._calls.engine
+        error: Exception = engine._resilience.errors.unreadable(f"{engine.id} the answer does not show every order")
+        return error
+
     def _is_open(self, log: BatchLog, error: Exception) -> bool:
         """Return whether the items have to be settled one by one, or the error is that of the whole batch."""
         failure = attached_failure(error)
         if failure is None or log.write is None or not log.stamps:
             return False
-        return failure.executed != "no" or failure.proof == "likely" or any(self._answers)
+        return failure.executed != "no" or failure.proof == "likely" or self._speaks_of_items(log)
 
-    def _in_order(self, result: Any) -> Any:
+    def _note_unsettled(self, error: Exception, log: BatchLog) -> None:
+        """Note the orders of a batch of which nothing is known, so that nobody settles them."""
+        failure, pipeline = attached_failure(error), self._calls.pipeline
+        if failure is None or failure.executed != "maybe":
+            return
+        for key in log.keys:
+            own = replace(failure, key=key)
+            pipeline.shared.unsettled.add(pipeline.policy.name, self._calls.operation, own, pipeline.clock.time())
+
+    def _speaks_of_items(self, log: BatchLog) -> bool:
+        return log.write is not None and count_items(self._calls.venue, log.write, log.answer) > 0
+
+    def _in_order(self, result: Any, log: BatchLog) -> Any:
         """Return the orders of a batch that succeeded in the order given: ccxt sorts them by time."""
         accepted = [None if answer is None else answer.row for answer in self._answers]
         if None in accepted or not isinstance(result, list):
             # What a fallback returned, say, says nothing of the orders.
-            settle_records(self._records, LookupError("the answer of the batch was not seen"))
+            self._settle_named(result if log.succeeded else None)
             return result
         settle_records(self._records, None)
         # In the form of ccxt's own result, which knows more of some orders.
         own = {str(order.get("id")): order for order in result}
         orders = map(self._order, self._batch.items, accepted)
         return [own.get(str(order.get("id")), order) for order in orders]
+
+    def _settle_named(self, result: Any) -> None:
+        """Settle the records of the orders that a result names by their client order ids; the others stay open."""
+        orders = [one for one in result if isinstance(one, Mapping)] if isinstance(result, list) else []
+        named = {one.get("clientOrderId") for one in orders if one.get("id") and one.get("status") != "rejected"}
+        keys = [item.key for item in self._batch.items if item.key]
+        for key, record in zip(keys, self._records, strict=False):
+            settle_records([record], None if key in named else LookupError("the answer to the order was not seen"))
 
     def _order(self, item: BatchItem, row: Any) -> Any:
         engine = self._calls.engine
@@ -162,7 +200,8 @@ class _BatchCall:
 
     def _settle(self, log: BatchLog, error: Exception) -> Routine[list[Any]]:
         """Return the order of each item, or the error in place of it."""
-        settlement = ItemSettlement(self._calls.single, log, error, self._make_error)
+        is_partial = self._speaks_of_items(log)
+        settlement = ItemSettlement(self._calls.single, log, error, self._make_error, is_partial=is_partial)
         records = dict(zip(log.keys, self._records, strict=False))
         results: list[Any] = []
         try:
@@ -196,3 +235,7 @@ class _BatchCall:
         error: Exception = engine._resilience.errors.partial(f"{engine.id} {json.dumps(body, default=str)}")
         set_attribute(error, "body", body)
         return error
+
+
+def _is_accepted(answer: ItemAnswer | None) -> bool:
+    return answer is not None and answer.row is not None

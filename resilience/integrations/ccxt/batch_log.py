@@ -20,6 +20,7 @@ class BatchLog:
 
     Attributes:
         keys: the client order ids of its new orders.
+        size: how many orders it has.
         records: records of its orders in an outbox, which get each stamp before the request that carries it is sent.
         write: what is known of its endpoint; None until a request of it was signed.
         stamps: those of its requests, Unix seconds.
@@ -28,11 +29,15 @@ class BatchLog:
         was_answered: the last request had an answer, readable or not.
         answer: its body; None where there was none, or one that nobody can read.
         url: where it was sent.
+        succeeded: the last attempt returned a result.
     """
 
-    def __init__(self, keys: Sequence[str], records: Sequence[Any], find_write: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, keys: Sequence[str], records: Sequence[Any], find_write: Callable[[Any], Any], *, size: int
+    ) -> None:
         """Begin without a request; `find_write` returns what is known of the endpoint of a request, or None."""
         self.keys = keys
+        self.size = size
         self.records = records
         self._find_write = find_write
         self.write: WriteSettings | None = None
@@ -42,6 +47,7 @@ class BatchLog:
         self.was_answered = False
         self.answer: Any = None
         self.url = ""
+        self.succeeded = False
 
     def _concerns(self, request: SentRequest | None) -> bool:
         write = None if request is None else self._find_write(request)

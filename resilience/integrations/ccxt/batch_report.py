@@ -9,6 +9,7 @@ from typing import Any
 from ..._core.call.context import CONTEXT
 from ..._core.classify.attach import annotate, attach_failure, attached_failure
 from ..._core.classify.failure import Failure
+from ..._core.policy.codes import Category
 from .order_batches import BatchItem
 
 __all__ = ["keep_results", "report_results"]
@@ -22,17 +23,18 @@ def keep_results(error: BaseException, results: list[Any]) -> None:
         pass
 
 
-def report_results(error: Exception, results: list[Any], items: Sequence[BatchItem]) -> None:
-    """Put the results on the error of the batch, and what they mean together."""
+def report_results(error: Exception, results: list[Any], items: Sequence[BatchItem], operation: str) -> None:
+    """Put the results on the error of the batch, an operation of this name, and what they mean together."""
     failures = []
     for one, item in zip(results, items, strict=True):
-        failure = attached_failure(one) if isinstance(one, Exception) else None
-        if failure is not None:
+        if isinstance(one, Exception):
+            # One that no policy has explained says nothing of its order.
+            failure = attached_failure(one) or Failure(Category.FATAL, executed="maybe", operation=operation)
             failures.append(replace(failure, key=failure.key or item.key))
-    whole = attached_failure(error)
     keep_results(error, results)
-    if whole is None or not failures:
+    if not failures:
         return
+    whole = attached_failure(error) or replace(failures[0], key=None, operation=operation)
     final = _together(whole, failures, done=len(results) - len(failures))
     attach_failure(error, final, CONTEXT.get())
     annotate(error, final)

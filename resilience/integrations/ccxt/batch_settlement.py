@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any, cast
 
 from ..._core.base.routine import Invocation, Routine
-from ..._core.call.context import current_call
+from ..._core.call.context import CONTEXT, current_call
 from ..._core.call.operation_info import OperationInfo
-from ..._core.classify.attach import attached_failure
+from ..._core.classify.attach import annotate, attach_failure, attached_failure
 from ..._core.policy.codes import Category
 from ..._core.policy.section import changed
 from ..._pipeline.callables import is_async
@@ -65,6 +65,18 @@ class SingleCall:
             return pipeline.compile(fn, info)
         return cast("Callable[..., Any]", self._outbox.continue_recorded(pipeline, fn, info, sends=sends))
 
+    def explain(self, error: Exception, item: BatchItem) -> Exception:
+        """Return the error of an attempt that was made before, with what it means where nothing can be looked up."""
+        failure = self.pipeline.classifier.classify(error, registry=self.info.registry)
+        final = replace(failure, key=item.key, operation=self.info.operation)
+        if (failure.executed, failure.proof) != ("no", "proven"):
+            final = replace(final, executed="maybe", proof="none")
+            shared = self.pipeline.shared
+            shared.unsettled.add(self.pipeline.policy.name, self.info.operation, final, shared.clock.time())
+        attach_failure(error, final, CONTEXT.get())
+        annotate(error, final)
+        return error
+
     def record(self, item: BatchItem) -> Any:
         """Record a new order in the outbox before the batch is sent; None where nothing records it."""
         return None if self._begin is None or item.key is None else self._begin(item.key, item.args, {})
@@ -78,9 +90,24 @@ class ItemSettlement:
     """
 
     def __init__(
-        self, single: SingleCall, log: BatchLog, error: Exception, make_error: Callable[[Any], Exception]
+        self,
+        single: SingleCall,
+        log: BatchLog,
+        error: Exception,
+        make_error: Callable[[Any], Exception],
+        *,
+        is_partial: bool,
     ) -> None:
-        """Begin; `make_error` makes the error of an item from its answer, `error` is that of those without one."""
+        """Begin.
+
+        Args:
+            single: the call that each item stands for.
+            log: what the batch has sent.
+            error: that of the items without an answer of their own.
+            make_error: makes the error of an item from its answer.
+            is_partial: `error` is about other items, and says nothing of those without an answer.
+        """
+        self._is_partial = is_partial
         self._single = single
         self._error = error
         self._make_error = make_error
@@ -101,19 +128,30 @@ class ItemSettlement:
             Exception: it was refused, or nobody knows what became of it.
         """
         single = self._single
-        error = _fresh(self._error) if answer is None else self._make_error(answer.body)
-        set_attribute(error, "resilience_url", self.log.url)
-        fail = partial(_fail_again, self.log, error, item.key, getattr(record, "replaying", nullcontext))
+        error = self._error_of(answer)
+        begun: list[bool] = []
+        replaying = getattr(record, "replaying", nullcontext)
+        fail = partial(_fail_again, self.log, error, item.key, replaying, begun)
         attempt = _made_before(single.method, fail)
         record.may_send_again = True
         try:
             return (yield Invocation(single.look_up(attempt, left()), item.args))
         except Exception as ended:
+            if not begun:  # the time is over, say: what is true of a call that was never sent is not true of this one
+                raise single.explain(error, item) from None
             seconds = left()
             if not _may_send(single, ended, seconds):
                 raise
         record.may_send_again = False
         return (yield Invocation(single.send(seconds), item.args))
+
+    def _error_of(self, answer: ItemAnswer | None) -> Exception:
+        """Return the error with which the attempt has ended for an item."""
+        error = _fresh(self._error) if answer is None else self._make_error(answer.body)
+        set_attribute(error, "resilience_url", self.log.url)
+        if answer is None and self._is_partial:
+            set_attribute(error, "resilience_executed", "maybe")
+        return error
 
 
 def _may_send(single: SingleCall, error: Exception, seconds: float | None) -> bool:
@@ -134,9 +172,13 @@ def _within(policy: Any, seconds: float | None) -> Any:
 
 
 def _fail_again(
-    log: BatchLog, error: Exception, key: str | None, replaying: Callable[[], AbstractContextManager[None]]
+    log: BatchLog,
+    error: Exception,
+    key: str | None,
+    replaying: Callable[[], AbstractContextManager[None]],
+    begun: list[bool],
 ) -> None:
-    """Report what the batch has sent, and raise the error that it ended with."""
+    """Report what the batch has sent, and raise the error that it ended with; then there is an item in `begun`."""
     call = current_call()
     assert call is not None, "the pipeline calls it"
     # All is stored: an outbox that is busy, or that another process has now, must not look like an unsent request.
@@ -149,6 +191,7 @@ def _fail_again(
             call.report_fence(log.fence)
     if key is None:
         call.report_key_unused()  # of an order that is there already
+    begun.append(True)
     raise error
 
 

@@ -42,13 +42,18 @@ class Batches:
             return None
         pipeline, batch = rules.resolve(info)
         single = self._operations.resilience_operation_info(name, self._wrapped)
-        if single is None or _is_declared(batch):
+        if single is None or _is_declared(batch, info):
             return None
         single_pipeline, single = rules.resolve(single)
-        if single.reconcile is None:
+        if single.reconcile is None or (name == "create_order" and not self._takes_key(single)):
             return None
         sends_one = SingleCall(getattr(self._operations, name), single_pipeline, single, rules.outbox)
-        return BatchCalls(self._venue, self._engine, self._find_write, sends_one, pipeline)
+        return BatchCalls(info.operation, self._venue, self._engine, self._find_write, sends_one, pipeline)
+
+    def _takes_key(self, single: OperationInfo) -> bool:
+        """Return whether a single order has its key where the orders of a batch have theirs, whatever a rule names."""
+        names = (single.key or "").partition(".")[2].split("|")
+        return self._venue is not None and self._venue.key.parameters[0] in names
 
     def _find_write(self, request: Any) -> Any:
         if self._venue is None or request.path is None:
@@ -57,6 +62,7 @@ class Batches:
         return None if name is None else self._venue.write(name)
 
 
-def _is_declared(batch: OperationInfo) -> bool:
-    """Return whether the user has said what a batch is, and how it is looked up as a whole."""
-    return batch.read or batch.key is not None or batch.reconcile is not None
+def _is_declared(batch: OperationInfo, info: OperationInfo) -> bool:
+    """Return whether the user has said what a batch is, or how it is looked up as a whole."""
+    is_harmless = bool(batch.idempotent) and not info.idempotent
+    return batch.read or is_harmless or batch.reconcile is not None

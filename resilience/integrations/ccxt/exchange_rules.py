@@ -43,7 +43,8 @@ class ExchangeRules(OperationRules):
             # them, all stay accepted.
             known = own is not None and key in own.partition(".")[2].split("|")
             key = own if known else f"params.{key}"
-        changes: dict[str, Any] = {"key": key}
+        # A key of the whole would be the client order id of all orders in it; a glob such as `create_*` may name one.
+        changes: dict[str, Any] = {"key": None if info.settles_items else key}
         if consents:
             changes["needs_consent"] = False
         return pipeline, replace(resolved, **changes)

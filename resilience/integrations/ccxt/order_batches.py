@@ -32,11 +32,17 @@ class KeyMaker(NamedTuple):
         names: the parameters that may carry the id of a new order; it is put into the first.
         make: makes one.
         to_cancel: the parameter by which a single cancel takes it.
+        common_wins: parameters of all orders outrank those of one: ccxt merges them into each, as the body is a list.
     """
 
     names: Sequence[str]
     make: Callable[[], str]
     to_cancel: str
+    common_wins: bool = False
+
+    def merged(self, common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a single order that stands for one of a batch."""
+        return {**own, **common} if self.common_wins else {**common, **own}
 
 
 class BatchItem(NamedTuple):
@@ -112,7 +118,7 @@ def _is_trial(params: Mapping[str, Any]) -> bool:
 def _with_key(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> dict[str, Any]:
     """Return an order with a client order id, in a copy: callers share their mappings among calls."""
     params = dict(_params_of(order))
-    if _client_id({**common, **params}, keys) is None:
+    if _client_id(keys.merged(common, params), keys) is None:
         params[keys.names[0]] = keys.make()
     return {**order, "params": params}
 
@@ -122,14 +128,14 @@ def _client_id(params: Mapping[str, Any], keys: KeyMaker) -> str | None:
 
 
 def _new_order(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
-    params = {**common, **_params_of(order)}
+    params = keys.merged(common, _params_of(order))
     key = _client_id(params, keys)
     assert key is not None, "each order has got one"
     return BatchItem((*map(order.get, _FIELDS), params), order.get("symbol"), key, (key,))
 
 
 def _amendment(order: Mapping[str, Any], common: Mapping[str, Any], keys: KeyMaker) -> BatchItem:
-    params, own = {**common, **_params_of(order)}, order.get("id")
+    params, own = keys.merged(common, _params_of(order)), order.get("id")
     args = (own, *map(order.get, _FIELDS), params)
     return BatchItem(args, order.get("symbol"), None, _named(own, _client_id(params, keys)))
 
@@ -148,9 +154,11 @@ def _cancels(ids: Any, symbol: Any, common: Mapping[str, Any], name: str) -> Ite
     """Yield the cancels of a batch: by client order ids where `params` has some, else by the exchange's own."""
     rest = {one: value for one, value in common.items() if one not in _LISTS}
     by_client = _listed(next(filter(None, map(common.get, _LISTS)), None))
+    if by_client and _listed(ids):
+        return  # whether an exchange cancels both differs: the call is one of a whole
     for client_id in by_client:
         yield BatchItem((None, symbol, {**rest, name: client_id}), symbol, None, _named(client_id))
-    for own in () if by_client else _listed(ids):
+    for own in _listed(ids):
         yield BatchItem((own, symbol, rest), symbol, None, _named(own))
 
 

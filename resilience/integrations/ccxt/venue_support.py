@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ from ...venues.limit_waits import limit_wait
 from ...venues.order_rows import unix_seconds, value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
+from .batch_log import BATCH
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
@@ -144,9 +145,13 @@ class VenueSupport(ExchangeSupport):
         return {**params, write.key: key} if write.action == "place" and write.key not in own.parameters else params
 
     def _check_key(self, write: WriteSettings, params: Any, key: str | None) -> None:
-        if key is None or write.action not in ("place", "replace"):
+        if write.action not in ("place", "replace"):
             return
-        items = batch_items(write, params)
+        items, batch = batch_items(write, params), BATCH.get()
+        if key is None and batch is not None and batch.keys:
+            _check_keys_of_items([item.get(write.key) for item in items], batch.keys)
+        if key is None:
+            return
         sent = items[0].get(write.key) if len(items) == 1 else key
         # Under another id the lookup would not find the order, and it would be sent again.
         if sent != key:
@@ -307,3 +312,9 @@ class VenueSupport(ExchangeSupport):
             return None
         key = call.key if call is not None and write.action in ("place", "replace") else None
         return confirmed_writes.find_problem(self.venue, write, response, key)
+
+
+def _check_keys_of_items(sent: list[Any], keys: Sequence[str]) -> None:
+    """Check that each order of a batch carries its own client order id, which ccxt may take from elsewhere."""
+    if not set(sent) <= set(keys) or len(set(sent)) < len(sent):
+        raise ValueError(f"the client order ids {sent!r} would be sent, but those of this batch are {list(keys)!r}")
