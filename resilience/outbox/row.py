@@ -58,8 +58,8 @@ class Row(NamedTuple):
         key_missing: the finished request did not carry the key: the write cannot be looked up by it.
         problem: why the row cannot be read; empty for a good one. A bad row has no arguments and no stamps.
         machine: the name of the machine of that process; None where it is not known.
-        window: seconds for which the API accepts its requests; in a file only where a request says more than the
-            client's own bound.
+        window: seconds for which the API accepts its requests, as the client that signed them said; None where it
+            signs nothing, and in rows of earlier versions.
         owner: in PostgreSQL the outbox that has taken the write, as `MACHINE:PROCESS:…`; None in a file.
         epoch: in PostgreSQL how often the write was taken; 0 in a file.
     """

@@ -48,10 +48,9 @@ class WriteRecorder:
                 or done, or the store cannot be written.
         """
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-        if self.store.is_shared:
-            # Who adopts it may have a client with a shorter window.
-            window = (info.fence or Fence()).window if info.signs else None
-            write = write._replace(token=secrets.token_hex(8), window=window)
+        # Whoever resumes or adopts it may have a client with a shorter window.
+        window = (info.fence or Fence()).window if info.signs else None
+        write = write._replace(token=secrets.token_hex(8) if self.store.is_shared else "", window=window)
         held, pending = None, PendingWrite(write, partial(self._add, write, rejection_type), self.store)
         try:
             self.store.check_process()

@@ -106,7 +106,7 @@ class WriteTable:
         marks = ", ".join("?" * len(COLUMNS))
         values = (
             write.key, write.operation, write.arguments, "[]", "open", time.time(),
-            write.account, write.host, os.getpid(), FORMAT, 0, platform.node(), None,
+            write.account, write.host, os.getpid(), FORMAT, 0, platform.node(), write.window,
         )  # fmt: skip
         changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("key", "operation"))
         is_free = self._write(

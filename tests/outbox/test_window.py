@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Policies, current_call, wrap
+from resilience.bitget import BitgetClient
 from resilience.outbox import Outbox
+from resilience.outbox.row_match import resolve_row
 from resilience.testing import FakeClock
 from tests.outbox.bots import STAMP, Killed
 
@@ -61,3 +63,23 @@ def bot(raw: Sender, outbox: Outbox, clock: FakeClock) -> Any:
     lookup: Callable[[Any], Any] = lambda _call: NOT_FOUND  # noqa: E731
     rules: dict[str, Any] = {"place": {"key": "client_id", "reconcile": lookup}}
     return wrap(raw, "trade", operations=rules, policies=Policies.from_mapping(settings, clock=clock), outbox=outbox)
+
+
+@pytest.mark.parametrize(("own", "known"), [(50.0, 50.0), (5.0, 20.0)])
+def test_the_receive_window_of_the_client_that_sent_it_counts(outbox: Outbox, own: float, known: float) -> None:
+    """The bot was restarted with another one; what was signed before is accepted for as long as it said then."""
+
+    def client(window: float) -> Any:
+        policies = Policies.from_mapping({"policies": {"trade": {"extends": "bitget"}}}, clock=FakeClock())
+        raw = BitgetClient("key", "secret", "phrase", base_url="http://127.0.0.1:9", receive_window=window)
+        return wrap(raw, "trade", policies=policies, outbox=outbox)
+
+    with pytest.raises(Exception, match="refused"):
+        client(own).spot_place_order(
+            symbol="BTCUSDT", side="buy", orderType="market", force="gtc", size="1", clientOid="a"
+        )
+    (row,) = outbox.rows("failed")
+    assert row.window == own
+    fence = resolve_row(client(20.0), row).info.fence
+    assert fence is not None
+    assert fence.window == known
