@@ -94,6 +94,12 @@ def test_a_name_that_cannot_be_shared_is_a_mistake(url: str) -> None:
     [
         ({}, "needs url"),
         ({"url": "http://localhost"}, "expected the URL of a store"),
+        ({"url": "redis://"}, "expected a host"),
+        ({"url": "redis://localhost:port"}, "a port as a number"),
+        ({"url": "redis+sentinel://one:26379,:26379/mymaster"}, "expected a host"),
+        ({"url": "unix://redis.sock"}, "expected the path of a socket"),
+        ({"url": "redis://localhost", "share": []}, "nothing is shared"),
+        ({"url": "redis://localhost", "share": ["holds", "holds"]}, r"share\[1\]: 'holds' is there twice"),
         ({"url": "redis://localhost", "namespace": "{a}"}, "expected 1 to 64 letters"),
         ({"url": "redis://localhost", "processes": 0}, "out of range"),
         ({"url": "redis://u:password1@localhost"}, "looks like a secret"),

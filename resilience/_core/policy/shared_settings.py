@@ -24,10 +24,15 @@ SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+clust
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _USER = re.compile(r"(?<=://).*@")  # to the last @: a password may contain one
 _QUERY = re.compile(r"\?.*")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/\[\]]+)(:[0-9]{1,5})?")
 
 
 def _known_parts(shared: Any) -> Iterator[Contradiction]:
+    if not shared.share:
+        yield Contradiction("share", f"nothing is shared; expected some of {', '.join(SHAREABLE)}")
     for index, name in enumerate(shared.share):
+        if name in shared.share[:index]:
+            yield Contradiction(f"share[{index}]", f"{name!r} is there twice")
         if name not in SHAREABLE:
             supported = ", ".join(SHAREABLE)
             yield Contradiction(f"share[{index}]", f"{name!r} is not supported; supported: {supported}")
@@ -36,6 +41,13 @@ def _known_parts(shared: Any) -> Iterator[Contradiction]:
 def _store_url(shared: Any) -> Iterator[Contradiction]:
     if not shared.url.startswith(SCHEMES):
         yield Contradiction("url", f"expected the URL of a store: {', '.join(SCHEMES)}")
+        return
+    scheme, _, address = without_credentials(shared.url).partition("://")
+    if scheme == "unix":
+        if not address.startswith("/"):
+            yield Contradiction("url", "expected the path of a socket, as in unix:///run/redis.sock")
+    elif not all(_HOST.fullmatch(host) for host in address.partition("/")[0].split(",")):
+        yield Contradiction("url", f"expected a host, and a port as a number: {scheme}://HOST:PORT")
 
 
 def _plain_namespace(shared: Any) -> Iterator[Contradiction]:
