@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
+import requests
 
-from resilience import NOT_FOUND, Found, Pipeline, Policy, QuotaExceededError, current_call, failure_of
+from resilience import (
+    NOT_FOUND,
+    ApiError,
+    Found,
+    Pipeline,
+    Policies,
+    Policy,
+    QuotaExceededError,
+    current_call,
+    failure_of,
+)
 from resilience._core.call.found_order import conflict_of
 from resilience._core.call.idempotency_key import KeySlot
 from resilience._core.call.lookup_answer import InconclusiveLookupError
@@ -391,3 +404,62 @@ def test_a_key_that_is_neither_given_nor_made() -> None:
     """The call goes on without one."""
     slot = KeySlot("client_id", lambda client_id=None: client_id, None)
     assert slot.fill((), {}) == (None, (), {})
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+def test_a_request_that_takes_no_key(with_key: bool) -> None:
+    """It changes something that is there already: no key is reported, for nothing can be found by it."""
+
+    def change(*, key: str | None = None) -> None:
+        call = current_call()
+        assert call is not None
+        call.report_key_unused()
+        raise ConnectionResetError("gone")
+
+    info = OperationInfo(operation="change", key="key") if with_key else OperationInfo(operation="change")
+    with pytest.raises(ConnectionResetError) as caught:
+        Pipeline(Policy(retry=None), clock=FakeClock()).compile(change, info)(**({"key": "a"} if with_key else {}))
+    assert failure_of(caught.value).key is None
+
+
+def test_a_success_names_the_path_of_its_own_request() -> None:
+    """The path depends on the arguments."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": {"max_attempts": 2}}}}, clock=FakeClock(), log=False)
+    paths: list[str | None] = []
+    policies.subscribe(lambda event: paths.append(event.path), successes=True)
+    info = OperationInfo(operation="get", path=lambda args, _kwargs: f"/orders/{args[0]}")
+    policies.pipeline("p").compile(lambda number: number, info)(7)
+    assert paths == ["/orders/7"]
+
+
+def test_a_hedged_call_that_is_cancelled_or_fails_by_its_answer() -> None:
+    """Each ends once: the one as cancelled, the other as failed."""
+    settings = {"p": {"hedge": {"delay": "10s"}, "codes": ["bitget", "http"], "retry": None}}
+    policies = Policies.from_mapping({"policies": settings}, clock=FakeClock(), log=False)
+
+    async def hang() -> None:
+        await asyncio.sleep(3600)
+
+    async def refuse() -> dict[str, str]:
+        return {"code": "43012", "msg": "Insufficient balance"}
+
+    async def answer() -> requests.Response:
+        response = requests.Response()
+        response.status_code = 503
+        return response
+
+    async def run() -> None:
+        info = OperationInfo(operation="read", idempotent=True, read=True)
+        task = asyncio.ensure_future(policies.pipeline("p").compile(hang, info)())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(ApiError):
+            await policies.pipeline("p").compile(refuse, info)()
+        inspecting = replace(info, is_error_response=lambda response: response.status_code >= 500)
+        assert (await policies.pipeline("p").compile(answer, inspecting)()).status_code == 503
+
+    asyncio.run(run())
+    (row,) = policies.snapshot()["counters"]
+    assert (row["cancelled"], row["failed"], row["ok"]) == (1, 2, 0)

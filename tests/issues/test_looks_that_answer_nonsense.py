@@ -83,9 +83,10 @@ def test_cancel(api: Any) -> None:
 
 
 def test_an_order_that_may_be_too_old_to_be_found_by_its_id(api: Any) -> None:
-    """After an empty answer without a server time, the lookup asks for past orders too."""
+    """After empty answers without a server time, the lookup asks for past orders too."""
+    empty = {"code": "00000", "msg": "success", "data": []}
     api.on(f"{SPOT}/place-order", "drop")
-    api.on(f"{SPOT}/orderInfo", {"code": "00000", "msg": "success", "data": []})
-    api.on(f"{SPOT}/unfilled-orders", response([]))
+    api.on(f"{SPOT}/orderInfo", empty)
+    api.on(f"{SPOT}/unfilled-orders", empty)
     api.on(f"{SPOT}/history-orders", response([row()]))
     assert bot(api).spot_place_order(**WORDS, force="gtc", clientOid="a")["orderId"] == "9"
