@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,17 @@ def free_port() -> int:
     """Return a port that no other worker of the tests has chosen: the package's own choice would be the same."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         return int(unused.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    """Wait for the threads of a test: what they do later would disturb tests that count objects, or use `random`."""
+    yield
+    gc.collect()
+    end = time.monotonic() + 2
+    for thread in threading.enumerate():
+        if thread.name.startswith("resilience-"):
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 @pytest.fixture(scope="session")
