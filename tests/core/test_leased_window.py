@@ -121,6 +121,14 @@ def test_waiting_calls_keep_about_their_order() -> None:
     assert window.take(0.01) == 0.01
 
 
+def test_many_that_wait_look_less_often_each() -> None:
+    """Together they look about once a millisecond: else they would keep the answer from being stored."""
+    bench = Bench()
+    window = bench.window
+    tickets = [window.queue(0.0, 1) for _ in range(20)]
+    assert window.take(0.01, 1, tickets[0]) == pytest.approx(0.031)
+
+
 def test_a_hold_of_the_api_keeps_permits() -> None:
     """Nothing is sent while it lasts, by callers that wait or not."""
     bench = Bench()

@@ -63,28 +63,18 @@ def _in_trio() -> bool:
     return True
 
 
-def test_tasks_wait_for_leases(url: str) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_wait_for_leases(url: str, backend: str) -> None:
     """Tasks that wait leave the loop free, and are sent within the limit."""
-    sends = asyncio.run(send_some(policies_at(url, limit=10, processes=2, deadline="300s"), 20))
-    assert len(sends) == 20
-    assert most_in_any(sends) <= 10
+    policies = policies_at(url, limit=40, processes=2)
+    if backend == "trio":
+        import trio
 
-
-TRIO = """
-import sys, trio
-from tests.fleet.fleets import most_in_any, policies_at
-from tests.fleet.test_shared_quotas import send_some
-sends = trio.run(send_some, policies_at(sys.argv[1], limit=10, processes=2, deadline="300s"), 20)
-print(len(sends), most_in_any(sends) <= 10)
-"""
-
-
-def test_tasks_of_trio_wait_for_leases(url: str) -> None:
-    """A process of its own: one member of the fleet, as a bot is."""
-    command = [sys.executable, "-c", TRIO, url]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, timeout=300)
-    assert done.stdout == "20 True\n", done.stderr
+        sends = trio.run(send_some, policies, 60)
+    else:
+        sends = asyncio.run(send_some(policies, 60))
+    assert len(sends) == 60
+    assert most_in_any(sends) <= 40
 
 
 def test_a_limit_that_is_too_small_for_a_standing_part_is_refused_without_the_store() -> None:

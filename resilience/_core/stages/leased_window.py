@@ -127,7 +127,8 @@ class LeasedWindow(PermitLedger):
             self._ask(self)
         if now < self._alone_until or now >= asked_at + self.terms.patience:
             return inf
-        check_at = max(asked_at + _USUAL_TRIPS * self._round_trip, now + _FIRST_CHECK)
+        # Many that wait look less often each: else they hold the lock so much that the answer could not be stored.
+        check_at = max(asked_at + _USUAL_TRIPS * self._round_trip, now + _FIRST_CHECK * (1 + len(self._tickets)))
         return min(check_at, asked_at + self.terms.patience)
 
     def _is_lost(self, now: float) -> bool:
