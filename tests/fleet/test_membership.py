@@ -233,3 +233,9 @@ def test_without_the_extra_the_section_is_an_error(url: str, monkeypatch: pytest
     monkeypatch.setattr("resilience.fleet.store.find_spec", lambda name: None)
     with pytest.raises(PolicyError, match="resilience-middleware\\[shared\\]"):
         Policies.from_mapping({"shared": {"url": url}})
+
+
+def test_the_path_of_a_socket_is_a_url(tmp_path: Path) -> None:
+    """The store need not be there yet."""
+    policies = Policies.from_mapping({"shared": {"url": f"unix://{tmp_path}/none.sock"}, "policies": {"p": {}}})
+    wait_for(lambda: shared_of(policies)["lost"])
