@@ -10,7 +10,7 @@ import pytest
 from . import testing  # its names are imported on first use
 
 if TYPE_CHECKING:
-    from ._core.base.events import Event
+    from ._core.base.event import Event
     from ._entry.policies import Policies
 
 __all__ = ["pytest_addoption", "resilience_clock", "resilience_events", "resilience_policies"]

@@ -43,8 +43,8 @@ INPUTS = {
         "resilience.bitget.operations": "the operations that a policy file for Bitget may name",
     },
     "streams": {"resilience._core.call.operation_info": "the operation that a connection attempt belongs to"},
-    "telemetry": {"resilience._core.base.events": "the events that a listener gets"},
-    "testing": {"resilience._core.base.events": "the events that the assertions get"},
+    "telemetry": {"resilience._core.base.event": "the events that a listener gets"},
+    "testing": {"resilience._core.base.event": "the events that the assertions get"},
     "venues": {"resilience._core.call.lookup_answer": "what a lookup raises where an answer says nothing"},
 }
 """Modules beside those of the mirrored package, and what they give to the tests of a folder as its input."""

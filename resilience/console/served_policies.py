@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
-from .._core.base.events import Event
+from .._core.base.event import Event
 from .._core.base.fork_safety import new_lock
 from ..telemetry.plain_data import redact_all
 

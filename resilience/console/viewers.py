@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .._core.base.events import Event
+from .._core.base.event import Event
 from .._core.base.fork_safety import new_lock
 from .refused_request import RequestRefusedError
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.base.events import Event
+from .._core.base.event import Event
 from .._core.call.lookup_answer import NOT_FOUND, Found
 from .._core.policy.backoff import bounds
 from .._core.policy.policy import Policy

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from .._core.base.clock import Clock
-from .._core.base.events import Event
+from .._core.base.event import Event
 from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import PolicySet

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
 
-from .._core.base.events import is_power_of_ten
+from .._core.base.event import is_power_of_ten
 from .._printable import printable
 
 __all__ = ["HandlerLog"]

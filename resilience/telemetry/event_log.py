@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from .._core.base.events import Event, level_of
+from .._core.base.event import Event, level_of
 from .._printable import printable
 from .redaction import redact, redact_fields
 from .repeats import Repeats

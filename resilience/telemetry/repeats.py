@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from itertools import count
 from math import inf
 
-from .._core.base.events import Event, is_power_of_ten
+from .._core.base.event import Event, is_power_of_ten
 
 __all__ = ["Repeats"]
 

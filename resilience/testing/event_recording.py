@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from .._core.base.clock import Clock
-from .._core.base.events import Event, Listener
+from .._core.base.event import Event
+from .._core.base.events import Listener
 from .._entry import configured
 from .._entry.policies import Policies
 from .fake_clock import FakeClock

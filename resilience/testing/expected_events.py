@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .._core.base.events import EVENTS, Event
+from .._core.base.event import EVENTS, Event
 from ..telemetry.redaction import redact
 
 __all__ = ["assert_events"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from .._core.base.events import Event
+from .._core.base.event import Event
 from ..telemetry.redaction import REDACTED, is_secret_name, redact, spellings
 
 __all__ = ["assert_no_secrets"]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from resilience._core.base.events import EVENTS, Event, Events
+from resilience._core.base.event import EVENTS, Event
+from resilience._core.base.events import Events
 
 LEVELS = {
     "debug": {

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from resilience import ApiError, Policies, configure
-from resilience._core.base.events import EVENTS, Event
+from resilience._core.base.event import EVENTS, Event
 from resilience.cli import main
 from resilience.telemetry import new_event_log
 from resilience.telemetry.log_lines import line_of, read_line

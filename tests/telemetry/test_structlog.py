@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from resilience import Policies
-from resilience._core.base.events import Event
+from resilience._core.base.event import Event
 from resilience.telemetry.structlog import StructlogListener
 from resilience.testing import FakeClock
 

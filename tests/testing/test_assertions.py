@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Policies, failure_of
-from resilience._core.base.events import Event
+from resilience._core.base.event import Event
 from resilience.testing import (
     FakeClock,
     ScriptedTransport,
