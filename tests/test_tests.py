@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import resilience
 from tests.test_house import DEPRECATED_NAMES, VAGUE_WORDS
+
+pytestmark = pytest.mark.slow  # what a checkout contains is read once, and costs what two hundred other tests cost
 
 TESTS, LIBRARY = Path(__file__).parent, Path(resilience.__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
