@@ -106,6 +106,11 @@ class EventLog:
         self._write("warning", "listener_slow", listener=_name(listener), duration=seconds)
         return True
 
+    def alerts_failed(self, http_status: int | None, caused_by: str | None) -> None:
+        """Write one line for alerts that cannot be sent; the URL of a webhook is a secret."""
+        facts = {"http_status": http_status, "caused_by": caused_by}
+        self._write("error", "alerts_failed", **{name: fact for name, fact in facts.items() if fact is not None})
+
     def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
         """Write one line for a stream's handler that raised.
 
