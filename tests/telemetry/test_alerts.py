@@ -87,7 +87,7 @@ def fail(policies: Policies, error: BaseException, **options: Any) -> None:
         policies.resilient("p", operation="place", **options)(send)()
 
 
-def doubt(policies: Policies, key: str) -> None:
+def lose(policies: Policies, key: str) -> None:
     """Make a write whose outcome nobody knows."""
     fail(policies, TimeoutError(), key="client_id", key_factory=lambda: key)
 
@@ -122,7 +122,7 @@ def test_a_webhook_gets_each_new_entry_once() -> None:
     with hook() as server, send_alerts(policies, server.url, name="bot-1"):
         for _ in range(100):
             fail(policies, ApiError("40014"))
-        doubt(policies, "order-17")
+        lose(policies, "order-17")
     (body,) = server.got
     assert body["name"] == "bot-1"
     assert [(entry["kind"], entry["key"], entry["times"]) for entry in body["entries"]] == [
@@ -145,7 +145,7 @@ def test_the_thread_wakes_for_an_event() -> None:
         return {"said": message.text}
 
     with hook() as server, send_alerts(policies, server.url, format=note) as alerts:
-        doubt(policies, "order-17")
+        lose(policies, "order-17")
         assert arrived.wait(60)
         assert alerts.close(60)
     assert "order-17" in server.got[0]["said"]
@@ -170,7 +170,7 @@ def test_an_entry_is_sent_again_after_a_while_only() -> None:
 def test_what_a_person_does_is_news_each_time() -> None:
     """A second isolation, right after the first, is an alert; the same write in doubt is none."""
     bot = Rounds()
-    doubt(bot.policies, "order-17")
+    lose(bot.policies, "order-17")
     for after in (0, 60):
         bot.policies.isolate("p", reason="stop")
         bot.run(after=after)
@@ -182,10 +182,10 @@ def test_what_a_person_does_is_news_each_time() -> None:
 def test_messages_keep_their_distance() -> None:
     """What comes within `every` seconds waits and is one message."""
     bot = Rounds()
-    doubt(bot.policies, "a")
+    lose(bot.policies, "a")
     assert bot.run() == 30.0
     for key in "bcd":
-        doubt(bot.policies, key)
+        lose(bot.policies, key)
         assert bot.run(after=2) <= 8
     assert len(bot.sent) == 1
     bot.run(after=4)
@@ -199,9 +199,9 @@ def test_a_failing_webhook_is_asked_again_and_reported_once() -> None:
         Delivery(False, True, 503),
         Delivery(False, True, 429, None, 77.0),
     )
-    doubt(bot.policies, "a")
+    lose(bot.policies, "a")
     assert bot.run() == 10.0
-    doubt(bot.policies, "b")
+    lose(bot.policies, "b")
     assert bot.run(after=10) == 10.0
     assert bot.run(after=10) == 30.0  # 77 seconds, but it looks at the inbox meanwhile
     assert bot.run(after=76) == 1.0
@@ -215,9 +215,9 @@ def test_a_failing_webhook_is_asked_again_and_reported_once() -> None:
 def test_a_webhook_that_refuses_is_left_alone() -> None:
     """A message that it would refuse again is dropped; the next entry is tried after two minutes."""
     bot = Rounds(Delivery(False, False, 404))
-    doubt(bot.policies, "a")
+    lose(bot.policies, "a")
     bot.run()
-    doubt(bot.policies, "b")
+    lose(bot.policies, "b")
     assert bot.run(after=1) == 30.0
     bot.run(after=120)
     assert bot.sent == [["write_in_doubt:place:a"], ["write_in_doubt:place:b"]]
@@ -292,7 +292,7 @@ def test_the_url_is_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     policies = new_policies()
     with hook(*[(404, {}, "no_service")] * 3) as server:
         alerts = send_alerts(policies, server.url, headers={"Authorization": "Bearer abcdefghijklmnop"}, every=0)
-        doubt(policies, "a")
+        lose(policies, "a")
         assert alerts.close(60)
         assert server.headers[0]["Authorization"] == "Bearer abcdefghijklmnop"
         logging.getLogger("resilience.call").warning("%s", alerts)
@@ -334,7 +334,7 @@ def test_a_function_that_raises_is_reported(caplog: pytest.LogCaptureFixture) ->
         raise KeyError("oops")
 
     with hook() as server, send_alerts(policies, server.url, format=broken):
-        doubt(policies, "a")
+        lose(policies, "a")
     assert server.got == []
     assert [record.getMessage() for record in caplog.records] == [
         "alerts cannot be sent, check the webhook: caused_by=KeyError"

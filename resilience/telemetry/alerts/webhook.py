@@ -41,7 +41,7 @@ class Delivery(NamedTuple):
     retry_after: float | None = None
 
 
-class _NoRedirects(HTTPRedirectHandler):
+class _UnfollowedRedirects(HTTPRedirectHandler):
     """Follows no redirect: it would carry the message, without its body, to a place that nobody has named."""
 
     def redirect_request(
@@ -72,7 +72,7 @@ class Webhook:
             )
         self._url = url
         self._headers = {"Content-Type": "application/json", "User-Agent": "resilience", **(headers or {})}
-        self._opener = build_opener(_NoRedirects())
+        self._opener = build_opener(_UnfollowedRedirects())
         for secret in (url, *parts.path.split("/"), *(headers or {}).values()):
             if len(secret) >= _MIN_SECRET:
                 register_secret(secret)
