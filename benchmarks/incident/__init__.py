@@ -2,7 +2,7 @@
 
     python -m benchmarks.incident
 
-draws the pictures of the docs from what happens in it. `Incident` is the incident itself, for whoever wants to watch it.
+draws the pictures of the docs from what happens in it. `Incident` is the incident itself.
 """
 
 from .scenario import Incident, Sample

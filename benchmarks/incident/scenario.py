@@ -155,7 +155,7 @@ class Incident:
 
 def _settings(sandbox: Sandbox) -> dict[str, Any]:
     """Return the bot's policies: as in the built-in ones, but with times that fit into seconds."""
-    bounds = {name: f"{sandbox.window * 1000:.0f}ms" for name in ("window", "stamp_window")}
+    bounds = dict.fromkeys(("window", "stamp_window"), f"{sandbox.window * 1000:.0f}ms")
     late = {"processing": f"{sandbox.processing * 1000:.3f}ms", "lag": f"{sandbox.lag * 1000:.3f}ms"}
     common = {
         "attempt_timeout": "300ms",
