@@ -204,7 +204,8 @@ class Outbox:
         def begin(key: str, args: Any, kwargs: Any) -> OpenWrite:
             arguments = encode_arguments(args, kwargs, names)
             write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
-            return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous)
+            unsettled = pipeline.shared.unsettled
+            return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous, unsettled=unsettled)
 
         return begin
 
