@@ -16,10 +16,11 @@ from typing import Any, TextIO
 from .._printable import printable
 from ..telemetry.redaction import redact
 from .colors import has_color, painted
-from .progress import progress_counter, progress_lines
+from .progress import changing_line, progress_counter, progress_lines
 from .table_layout import fitting_lines, plain_table, with_wrapped_last_column, wrapped
 
 __all__ = [
+    "live_counts",
     "live_screen",
     "progress_bar",
     "show_json",
@@ -132,6 +133,28 @@ def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterat
     with Progress(console=Console(file=out, no_color=not has_color(out)), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def live_counts(text: Callable[[], str], *, out: TextIO | None = None) -> Iterator[Callable[[], None]]:
+    """Show counts while they grow, on a line that stays.
+
+    Args:
+        text: returns the line as it is now; of one that is too wide, what is behind the last commas is left out.
+        out: where it is shown; standard error by default.
+
+    Yields:
+        A function to call when a count has changed.
+    """
+    with changing_line(lambda: _without_last_parts(text()), out or sys.stderr) as changed:
+        yield changed
+
+
+def _without_last_parts(line: str) -> str:
+    columns = get_terminal_size().columns
+    while len(line) >= columns and ", " in line:
+        line = line.rpartition(", ")[0]
+    return line[: columns - 1]
 
 
 @contextmanager
