@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -59,6 +60,13 @@ def check_command() -> None:
     words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
     subprocess.run([*command, *words], check=True, capture_output=True)
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+
+
+def check_description() -> None:
+    """What a package index shows has no link that leads nowhere there."""
+    text = str(metadata("resilience-middleware").get_payload() or metadata("resilience-middleware")["Description"])
+    assert "exactly once" in text
+    assert re.findall(r"\]\((?!https?:)", text) == []
 
 
 def check_hook() -> None:
@@ -154,7 +162,15 @@ def check_clients() -> None:
 
 
 CHECKS = {
-    "bare": (check_import, check_command, check_hook, check_decorator, check_first_call, check_session),
+    "bare": (
+        check_import,
+        check_command,
+        check_description,
+        check_hook,
+        check_decorator,
+        check_first_call,
+        check_session,
+    ),
     "extras": (check_extras, check_clients),
 }
 
