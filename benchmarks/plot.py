@@ -11,11 +11,12 @@ __all__ = ["Chart", "Line", "Points", "picture"]
 
 Points = Sequence[tuple[float, float]]
 """Seconds and values."""
-LEFT, WIDTH, RIGHT, HEIGHT, GAP, TOP = 44.0, 560.0, 110.0, 62.0, 34.0, 40.0
+LEFT, WIDTH, RIGHT, HEIGHT, GAP, TOP = 44.0, 620.0, 110.0, 62.0, 34.0, 40.0
 _STYLE = Path(__file__).parent.parent / "docs" / "images" / "retry-waits.svg"
 _HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" class="pic" viewBox="0 0 {width:g} {height:g}"'
-    ' style="max-width:{width:g}px" role="img" aria-labelledby="{name}-title">\n<title id="{name}-title">{title}</title>'
+    ' style="max-width:{width:g}px" role="img" aria-labelledby="{name}-title">\n'
+    '<title id="{name}-title">{title}</title>'
 )
 
 
@@ -66,7 +67,7 @@ def picture(
     for share in (0.0, 0.5, 1.0):
         anchor = ("", "mid", "end")[int(share * 2)]
         x = LEFT + WIDTH * share
-        parts.append(f'<text class="soft {anchor}" x="{x:g}" y="{bottom:g}">{seconds * share:g} s</text>')
+        parts.append(f'<text class="soft {anchor}" x="{x:g}" y="{bottom:g}">{seconds * share:.0f} s</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

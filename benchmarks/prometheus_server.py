@@ -79,7 +79,7 @@ def installed() -> bool:
 
 @contextmanager
 def running_prometheus(target: str, folder: Path, interval: float) -> Iterator[PrometheusServer]:
-    """Run a Prometheus that scrapes a target, until the block ends.
+    """Run a Prometheus that scrapes a target, until the block ends. It has scraped once when the block begins.
 
     Args:
         target: host and port.
@@ -98,18 +98,19 @@ def running_prometheus(target: str, folder: Path, interval: float) -> Iterator[P
     ):
         try:
             server = PrometheusServer(f"http://127.0.0.1:{port}", interval)
-            _wait_until_ready(server, process)
+            _wait_until_scraped(server, process)
             yield server
         finally:
             process.terminate()
 
 
-def _wait_until_ready(server: PrometheusServer, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_scraped(server: PrometheusServer, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:
-            urllib.request.urlopen(f"{server.url}/-/ready", timeout=5).close()
-            return
+            if 1.0 in server.values("up").values():
+                return
         except OSError:
-            time.sleep(0.1)
+            pass  # it does not answer yet
+        time.sleep(0.1)
     raise RuntimeError("Prometheus did not start")

@@ -15,17 +15,17 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry, start_http_server
 
+from benchmarks.incident.front import Front
+from benchmarks.sandbox_address import order
 from resilience import Policies, wrap
 from resilience.bitget import BitgetClient, WebsocketClientV2
 from resilience.sandbox import Sandbox
 from resilience.telemetry.prometheus import collector
 
-from .sandbox_address import order
-
 __all__ = ["PHASES", "WatchedBot", "play", "running_bot"]
 
-PHASES = ("calm", "outage", "unknown order", "wrong order", "ban", "isolated", "calm again")
-"""What happens, one after the other, each for the same time."""
+PHASES = ("calm", "outage", "calm", "unknown order", "wrong order", "ban", "calm", "isolated", "calm again")
+"""What happens one after the other, each for the same time."""
 POLICY: dict[str, Any] = {
     "deadline": "3s",
     "retry": {"max_attempts": 4, "backoff": {"initial": "50ms", "max": "200ms"}},
@@ -38,7 +38,7 @@ SHARED = {"namespace": "desk", "processes": 2, "patience": "1s", "share": ["hold
 
 
 class WatchedBot:
-    """A bot that places orders and reads prices from several threads.
+    """A bot that places orders from several threads.
 
     Attributes:
         exchange: the sandbox.
@@ -48,7 +48,8 @@ class WatchedBot:
 
     def __init__(self, exchange: Sandbox, policies: Policies, target: str) -> None:
         self.exchange, self.policies, self.target = exchange, policies, target
-        client = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+        self.front = Front(exchange.rest)
+        client = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=self.front.url)
         self._client = wrap(client, "bitget", policies=policies)
         self._stop = threading.Event()
         self._pause = 0.05
@@ -64,15 +65,15 @@ class WatchedBot:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self.front.close()
 
     def begin(self, phase: str, number: int) -> None:
         """Begin a phase; `number` distinguishes its orders."""
         exchange = self.exchange
-        exchange.set_faults(seed=1, rates={})
-        self.policies.release()
-        if phase == "outage":
-            exchange.set_faults(seed=1, rates={"refuse_503": 1.0})
-        elif phase == "unknown order":
+        self.front.state = {"outage": "down", "ban": "banned"}.get(phase, "up")
+        if phase == "calm again":
+            self.policies.release()
+        if phase == "unknown order":
             exchange.script(f"lost-{number}", ["accept_drop"])
             exchange.script(f"query:lost-{number}", ["query_drop"] * 50)
             exchange.script(f"found-{number}", ["accept_drop"])
@@ -81,8 +82,6 @@ class WatchedBot:
                 self._order(f"{name}-{number}")
         elif phase == "wrong order":
             self._order(f"wrong-{number}", size="99999999999")
-        elif phase == "ban":
-            exchange.set_faults(seed=1, rates={"refuse_429": 1.0})
         elif phase == "isolated":
             self.policies.isolate("bitget", reason="the strategy is wrong")
 
@@ -147,11 +146,8 @@ def running_bot(folder: Path, store: str | None) -> Iterator[WatchedBot]:
             server.server_close()
 
 
-def play(bot: WatchedBot, seconds: float) -> list[tuple[float, str]]:
-    """Go through all phases in these seconds; return when each began, Unix seconds."""
-    began = []
+def play(bot: WatchedBot, seconds: float) -> None:
+    """Go through all phases in these seconds."""
     for number, phase in enumerate(PHASES):
-        began.append((time.time(), phase))
         bot.begin(phase, number)
         time.sleep(seconds / len(PHASES))
-    return began
