@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from .._printable import printable
@@ -81,6 +80,8 @@ def _run(arguments: list[str]) -> int:
     if name in names:
         return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
+        from difflib import get_close_matches
+
         near = get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
         return _report(f"resilience: unknown command {name!r}; {hint}")

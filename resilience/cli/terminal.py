@@ -13,11 +13,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from shutil import get_terminal_size
-from textwrap import wrap
 from typing import Any, TextIO
 
 from .._printable import printable
-from ..telemetry.redaction import redact
 from .progress import progress_counter, progress_lines
 
 __all__ = [
@@ -26,6 +24,7 @@ __all__ = [
     "progress_bar",
     "show_json",
     "show_line",
+    "show_own_text",
     "show_table",
     "show_text",
     "table_lines",
@@ -43,8 +42,15 @@ def show_json(value: Any, *, out: TextIO | None = None) -> None:
 
 def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None:
     """Print a sentence or a paragraph, wrapped on a terminal; the lines after the first are indented as the bullet."""
+    from ..telemetry.redaction import redact  # its patterns cost more than the rest of a short command
+
+    show_own_text(redact(text), bullet=bullet, out=out)
+
+
+def show_own_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None:
+    """Do as `show_text` with a text that has no secrets: one of the library itself."""
     out = out or sys.stdout
-    text = printable(redact(text))
+    text = printable(text)
     lines = _wrapped(text, get_terminal_size().columns - len(bullet)) if out.isatty() else [text]
     for index, line in enumerate(lines):
         print((" " * len(bullet) if index else bullet) + line, file=out)
@@ -52,11 +58,15 @@ def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text; a word that is longer than a line is not broken."""
+    from textwrap import wrap
+
     return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def show_line(text: str, *, out: TextIO | None = None) -> None:
     """Print a text without secrets, and in printable form but for its line breaks."""
+    from ..telemetry.redaction import redact
+
     print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 
