@@ -1,14 +1,32 @@
-"""Uses the installed wheel as a stranger would: no extras, no checkout. `.ci/run` runs it in a clean environment."""
+"""Uses the installed wheel as a stranger would, without a checkout. `.ci/run` runs it in clean environments.
+
+`python wheel_check.py` expects no extras; `python wheel_check.py extras` expects those of `EXTRAS`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import entry_points, metadata
 from pathlib import Path
+
+EXTRAS = {
+    "aiohttp": ("aiohttp", "resilience.integrations.aiohttp"),
+    "cli": ("rich", "resilience.cli"),
+    "httpx": ("httpx", "resilience.integrations.httpx"),
+    "postgres": ("psycopg", "resilience.outbox.postgres"),
+    "shared": ("redis", "resilience.fleet.store"),
+    "streams": ("websockets", "resilience.integrations.websockets"),
+    "trio": ("trio", "resilience"),
+    "urllib3": ("urllib3", "resilience.integrations.urllib3"),
+    "watch": ("watchfiles", "resilience.config.reload.watch"),
+}
+"""The extras of users but `ccxt`, which is large: the package that each brings, and our module that needs it."""
 
 
 def check_import() -> None:
@@ -42,6 +60,13 @@ def check_command() -> None:
     words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
     subprocess.run([*command, *words], check=True, capture_output=True)
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+
+
+def check_description() -> None:
+    """What a package index shows has no link that leads nowhere there."""
+    text = str(metadata("resilience-middleware").get_payload() or metadata("resilience-middleware")["Description"])
+    assert "exactly once" in text
+    assert re.findall(r"\]\((?!https?:)", text) == []
 
 
 def check_hook() -> None:
@@ -115,7 +140,41 @@ def check_session() -> None:
     assert _Flaky.asked == 2, _Flaky.asked
 
 
+def check_extras() -> None:
+    """Each extra of the wheel brings the package that our module for it imports."""
+    provided = metadata("resilience-middleware").get_all("Provides-Extra") or []
+    assert {*EXTRAS, "ccxt"} <= set(provided), provided
+    for package, module in EXTRAS.values():
+        import_module(package)
+        import_module(module)
+
+
+def check_clients() -> None:
+    """Clients of the extras are wrapped, and are still of their classes."""
+    import httpx
+    import urllib3
+
+    from resilience import wrap
+
+    with httpx.Client() as client:
+        assert isinstance(wrap(client), httpx.Client)
+    assert isinstance(wrap(urllib3.PoolManager()), urllib3.PoolManager)
+
+
+CHECKS = {
+    "bare": (
+        check_import,
+        check_command,
+        check_description,
+        check_hook,
+        check_decorator,
+        check_first_call,
+        check_session,
+    ),
+    "extras": (check_extras, check_clients),
+}
+
 if __name__ == "__main__":
-    for check in (check_import, check_command, check_hook, check_decorator, check_first_call, check_session):
+    for check in CHECKS[sys.argv[1] if len(sys.argv) > 1 else "bare"]:
         check()
         print(f"{check.__name__}: fine")

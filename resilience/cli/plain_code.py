@@ -39,6 +39,7 @@ def explain_plain_code(text: str) -> dict[str, Any] | None:
         "names": list(rule.names),
         "registry": FIRST_REGISTRY,
         "known": True,
+        "near": None,
         "category": str(rule.category),
         "executed": rule.executed,
         "hint": rule.hint,

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..policy.sections import QuotaSettings
+from .durations import Durations
 from .rate_window import QueueTicket, RateWindow
 
-__all__ = ["Cost", "Quota"]
+__all__ = ["Cost", "Quota", "reserved_sends"]
 
 Cost = tuple[RateWindow, int]
 """A window and how many of its sends an attempt counts for."""
+KEPT_WAITS = 4096  # the last ones, one by one, for whoever exports them so
 
 
 class Quota:
@@ -26,9 +28,10 @@ class Quota:
         span: seconds in which `burst` sends are allowed.
         common: the window of all lanes.
         reserved: the window of high-priority lanes, or None.
+        waits: how long attempts have waited for it.
     """
 
-    __slots__ = ("_new_window", "common", "key", "reserved", "settings", "span")
+    __slots__ = ("_new_window", "common", "key", "reserved", "settings", "span", "waits")
 
     def __init__(
         self,
@@ -48,7 +51,8 @@ class Quota:
         """
         self.settings = settings
         self.key = key
-        reserve = _reserved_sends(settings)
+        self.waits: Durations = Durations(KEPT_WAITS) if before is None else before.waits
+        reserve = reserved_sends(settings)
         self.span = settings.burst / settings.rate
         self._new_window = new_window or _new_window
         self.common = self._new_window("common", settings.burst - reserve, self.span)
@@ -60,7 +64,7 @@ class Quota:
 
     def retune(self, settings: QuotaSettings) -> None:
         """Follow other settings: what was sent still counts, holds stay, and the queue keeps its order."""
-        reserve, common, before = _reserved_sends(settings), self.common, self.reserved
+        reserve, common, before = reserved_sends(settings), self.common, self.reserved
         self.span = span = settings.burst / settings.rate
         # Sends that one window cannot hold any more go to the other, so that none is forgotten.
         more = () if reserve or before is None else before.history
@@ -75,6 +79,10 @@ class Quota:
         else:
             self.reserved = None
         self.settings = settings
+
+    def has_window(self, window: RateWindow) -> bool:
+        """Return whether a window is one of this quota, be it as other attempts or as cancels see it."""
+        return any(window in (own, own.urgent, own.urgent.on_credit) for own in self._windows)
 
     def cost(self, now: float, weight: int, queue_ticket: QueueTicket | None, *, high_priority: bool) -> Cost:
         """Return the window that an attempt pays: the common one, or the reserved one where it may send earlier."""
@@ -125,6 +133,6 @@ def _new_window(_lane: str, max_sends: int, span: float) -> RateWindow:
     return RateWindow(max_sends, span)
 
 
-def _reserved_sends(settings: QuotaSettings) -> int:
+def reserved_sends(settings: QuotaSettings) -> int:
     """Return how many sends are for high-priority lanes alone: the share of the burst rounded up, never all of it."""
     return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
