@@ -67,7 +67,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             and window.fast_path
             and window.sends[0] + window.span <= started < window.until
         ):
-            window.sends.append(started)  # see `RateWindow` for why no lock is needed
+            window.sends.append(started)  # see `WindowSends` for why no lock is needed
         elif needs_gate:
             permit = pay_at_once(started)
         elif not permit and breaker is not None:

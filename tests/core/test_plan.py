@@ -197,6 +197,23 @@ def test_results_are_inspected() -> None:
     assert new_plan({"codes": ("bitget",)}).inspect_result(bad) is None
 
 
+@pytest.mark.parametrize(
+    ("info", "rows", "is_error"),
+    [
+        ({}, 1000, True),
+        ({"idempotent": True}, 20, True),
+        ({"idempotent": True}, 1000, False),
+        ({"read": True}, 1, False),
+    ],
+)
+def test_only_the_items_of_a_batch_are_inspected(info: Any, rows: int, is_error: bool) -> None:
+    """The rows of a read are data, and so is a list that is longer than any batch; a write is inspected as a whole."""
+    items = [{"code": "0", "msg": ""}] * (rows - 1) + [{"code": "43012", "msg": "Insufficient balance"}]
+    answer = {"code": "00000", "msg": "success", "requestTime": 1, "data": items}
+    error = new_plan({"codes": ("bitget",)}, **info).inspect_result(answer)
+    assert isinstance(error, ApiError) is is_error
+
+
 def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
     """The coroutine is closed, and the error names the operation."""
 

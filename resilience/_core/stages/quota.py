@@ -42,7 +42,7 @@ class Quotas:
         """Pay one send in each window if all allow one, as a driver does inline; else nothing is paid."""
         windows = self._unit_windows or ()
         for index, window in enumerate(windows):
-            # No lock: see `RateWindow`. Between two windows another thread may run, so a later one may be full.
+            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
             if window.fast_path and window.sends[0] + window.span <= now < window.until:
                 window.sends.append(now)
             else:
