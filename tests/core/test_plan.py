@@ -53,11 +53,7 @@ def test_what_a_policy_leaves_out() -> None:
         None,
     )
     assert (plan.fence, plan.window, plan.gate.wait_for_breaker, plan.info.new_stamps()) == (Fence(), None, False, [])
-    assert (plan.gate.weights((), {}), plan.gate.quota_ready_at(3.0, (), {}), plan.gate.pay_at_once(3.0)) == (
-        (),
-        3.0,
-        None,
-    )
+    assert (plan.gate.weights((), {}), plan.gate.quota_ready_at(3.0, (), {})) == ((), 3.0)
     limited = new_plan(
         {"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}}
     )
@@ -120,30 +116,6 @@ def test_when_the_quotas_allow_a_send() -> None:
         assert plan.quotas is not None
         plan.quotas.entries[0].common.take(0.0)
         assert plan.gate.quota_ready_at(0.0, (), {}) == at
-
-
-def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
-    """The breaker must be closed; admission, a single window or a full one needs the gate."""
-    two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
-    plan = new_plan({"quota": two})
-    assert (plan.gate.is_needed, plan.gate.rate_window, plan.gate.pay_at_once(0.0), plan.gate.pay_at_once(0.0)) == (
-        True,
-        None,
-        True,
-        None,
-    )
-    assert new_plan({"quota": two, "admission": {}}).gate.pay_at_once(0.0) is None
-    single = new_plan({"quota": two[:1]})
-    assert (single.gate.rate_window is not None, single.gate.pay_at_once(0.0)) == (True, None)
-    assert new_plan({"quota": two[:1], "admission": {}}).gate.rate_window is None
-    assert new_plan({"admission": {}}).gate.is_needed
-    guarded = new_plan({"quota": two, "breaker": {}})
-    assert guarded.breaker is not None
-    assert guarded.gate.pay_at_once(0.0) is guarded.breaker.generation
-    guarded.breaker.open()
-    assert guarded.gate.pay_at_once(9.0) is None
-    assert guarded.quotas is not None
-    assert [entry.left(9.0) for entry in guarded.quotas.entries] == [1, 2]
 
 
 @pytest.mark.parametrize(

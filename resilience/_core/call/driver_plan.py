@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from ..stages.breaker import Breaker
 from ..stages.hold import OperationHold
 from ..stages.rate_window import RateWindow
-from .gate_plan import PermitOrGeneration
 from .idempotency_key import KeySlot
+from .quick_gate import NewSlot, TakeAtOnce
 from .send_log import SendLog
 
 __all__ = ["DriverPlan"]
@@ -29,7 +29,9 @@ class DriverPlan(NamedTuple):
         window: the one window that an attempt pays, where nothing else is needed for it; else None.
         hold: the shared holds of the operation.
         needs_gate: there is more than a breaker.
-        pay_at_once: pays several windows.
+        take_at_once: takes a slot and pays several windows.
+        new_slot: makes the slot of a call; None without admission.
+        admission: the shared slots, or None.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
         successes: `next(successes)` counts a call that ended well.
     """
@@ -44,6 +46,8 @@ class DriverPlan(NamedTuple):
     window: RateWindow | None
     hold: OperationHold
     needs_gate: bool
-    pay_at_once: Callable[[float], PermitOrGeneration | None]
+    take_at_once: TakeAtOnce
+    new_slot: NewSlot | None
+    admission: Any
     new_stamps: Callable[[], SendLog] | None
     successes: Iterator[int]

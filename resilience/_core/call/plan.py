@@ -30,6 +30,7 @@ from .idempotency_key import KeySlot
 from .operation_events import OperationEvents
 from .operation_info import OperationInfo, fence_of
 from .outcome_counts import OutcomeCounts
+from .quick_gate import new_slot_of, take_at_once_of
 from .rejection_factory import RejectionFactory
 from .unsettled_writes import UnsettledWrites
 
@@ -210,7 +211,9 @@ class Plan:
             window=gate.rate_window,
             hold=gate.hold,
             needs_gate=gate.is_needed,
-            pay_at_once=gate.pay_at_once,
+            take_at_once=take_at_once_of(gate),
+            new_slot=new_slot_of(gate),
+            admission=gate.admission,
             new_stamps=self.info.new_stamps if self.logs_sends else None,
             successes=self.counts.successes,
         )
