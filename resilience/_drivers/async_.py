@@ -14,7 +14,7 @@ from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import open_breaker_rejections, record_unsent, reject_at_gate, reject_expired
 from .._core.call.steps import Action, FailedCall
 from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
@@ -33,11 +33,17 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         admission, new_stamps, successes,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
+    reject_open = open_breaker_rejections(plan)
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
         outer = get_context()
+        permit: Any = True  # in place of the permit of a breaker, where there is none
+        if breaker is not None:
+            permit = breaker.generation
+            if not permit and not waits and started < breaker.rejects_until:
+                raise reject_open(outer, started)
         deadline, until = started + limit, started + per_attempt
         if outer is not None:
             around = tuple(outer)
@@ -54,11 +60,6 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             key, args, kwargs = keys.fill(args, kwargs)
             if now() >= deadline:  # the user's function that makes keys was slow
                 raise reject_expired(plan, outer)
-        permit: Any = True  # in place of the permit of a breaker, where there is none
-        if breaker is not None:
-            permit = breaker.generation
-            if not permit and not waits and started < breaker.rejects_until:
-                raise reject_open_breaker(plan, outer, started)
         slot: Any = None
         failed: Any = None
         try:

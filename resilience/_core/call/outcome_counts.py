@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..stages.counter import Counter
 
 __all__ = ["OUTCOMES", "OutcomeCounts"]
@@ -24,6 +26,10 @@ class OutcomeCounts:
     def __init__(self) -> None:
         self._counters = {outcome: Counter() for outcome in OUTCOMES}
         self.successes = self._counters["ok"].numbers
+
+    def numbers(self, outcome: str) -> Iterator[int]:
+        """Return an iterator whose `next` counts a call that ended in this way."""
+        return self._counters[outcome].numbers
 
     def add(self, outcome: str) -> None:
         """Count a call that ended in another way, or well after a failure."""

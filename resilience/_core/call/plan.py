@@ -70,6 +70,7 @@ class Plan:
         "operation",
         "policy",
         "reconcile",
+        "rejections",
         "rules",
         "schedule",
         "unsettled",
@@ -140,7 +141,8 @@ class Plan:
         self.longest_batch = 0 if info.read else _LONGEST_BATCH if self.idempotent else inf
         self.inspect_result = self._inspector()
         # One factory per operation: its first rejection of a kind is the template of all later ones.
-        self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
+        self.rejections = RejectionFactory(info.rejection_types, policy.name, info.operation, clock)
+        self.new_rejection = self.rejections.make
         self.call_counts = self.counts = OutcomeCounts() if counts is None else counts
         self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
