@@ -91,8 +91,7 @@ def main() -> None:
         f"{options.calls:,} tasks of asyncio wait at the same time. Bytes a call by `tracemalloc`, the task included.",
         "## Targets and measured figures\n\n"
         + target_table([at_most("a call in backoff, bytes", LIMIT, measured[BACKOFF])]),
-        "## Each row\n\n"
-        + table(("", "bytes a call"), [(name, f"{size:,.0f}") for name, size in measured.items()]),
+        "## Each row\n\n" + table(("", "bytes a call"), [(name, f"{size:,.0f}") for name, size in measured.items()]),
         write=options.write,
     )
 

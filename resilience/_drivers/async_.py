@@ -30,7 +30,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     (
         now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, take_at_once, new_slot,
-        admission, new_stamps, successes,
+        admission, new_stamps, successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     reject_open = open_breaker_rejections(plan)
@@ -129,6 +129,12 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             return await call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
         if failed is None:
             next(successes)
+            durations = counts.ok_durations
+            if durations is not None:
+                ended = now()
+                durations.samples.append(ended - started)
+                if ended >= durations.end:
+                    durations.close_slice(ended)
             if breaker is not None:
                 slow_after = breaker.slow_after
                 ended = started if slow_after is None else now()
@@ -174,7 +180,7 @@ async def call_through_gate(
                 await carry_out_async(pass_gate(gate, step, ASYNC))
         except BaseException as error:
             gate.withdraw()
-            record_unsent(plan, call.key, error, outer)
+            record_unsent(plan, call.key, error, outer, gate.began)
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
@@ -198,7 +204,7 @@ async def call_through_gate(
         gate.release_slot()
         if failed is None:
             gate.report_success()
-            next(plan.counts.successes)
+            plan.count_end("ok", gate.began)
             return result
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return await carry_out_async(recover(recovery, fn, failed, ASYNC))

@@ -9,6 +9,7 @@ from ..stages.breaker import Breaker
 from ..stages.hold import OperationHold
 from ..stages.rate_window import RateWindow
 from .idempotency_key import KeySlot
+from .outcome_counts import OutcomeCounts
 from .quick_gate import NewSlot, TakeAtOnce
 from .send_log import SendLog
 
@@ -34,6 +35,7 @@ class DriverPlan(NamedTuple):
         admission: the shared slots, or None.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
         successes: `next(successes)` counts a call that ended well.
+        counts: how the calls have ended; a driver reads here whether somebody wants to know how long they took.
     """
 
     now: Callable[[], float]
@@ -51,3 +53,4 @@ class DriverPlan(NamedTuple):
     admission: Any
     new_stamps: Callable[[], SendLog] | None
     successes: Iterator[int]
+    counts: OutcomeCounts

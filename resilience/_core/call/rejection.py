@@ -30,7 +30,14 @@ def open_breaker_rejections(plan: Plan) -> Callable[[object, float], Exception]:
 
     While a breaker is open, this is all that a call costs. It takes no lock of the breaker.
     """
-    breaker, events, rejected, time = plan.breaker, plan.events, plan.counts.numbers("rejected"), plan.clock.time
+    breaker, events, counts, time, monotonic = (
+        plan.breaker,
+        plan.events,
+        plan.counts,
+        plan.clock.time,
+        plan.clock.monotonic,
+    )
+    rejected = counts.numbers("rejected")
     template: Template | None = None
 
     def reject(outer: object, now: float) -> Exception:
@@ -38,6 +45,9 @@ def open_breaker_rejections(plan: Plan) -> Callable[[object, float], Exception]:
         assert breaker is not None
         next(breaker.refusals)
         next(rejected)
+        if counts.ok_durations is not None:
+            ended = monotonic()
+            counts.add_duration("rejected", ended - now, ended)
         if template is None:
             template = plan.rejections.template(CircuitOpenError, BREAKER_OPEN)
         new, fields = template
@@ -70,20 +80,20 @@ def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     rejection, gate.rejection = gate.rejection, None
     if plan.breaker is not None and getattr(rejection, "reason", None) == CircuitOpenError.reason:
         next(plan.breaker.refusals)
-    return _report(plan, rejection, outer)
+    return _report(plan, rejection, outer, gate.began)
 
 
-def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object) -> None:
-    """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
+def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object, began: float = 0.0) -> None:
+    """Record on a cancellation that the call, begun then, was still waiting for its first attempt: nothing was sent."""
     if not isinstance(error, Exception):
-        plan.counts.add("cancelled")
+        plan.count_end("cancelled", began)
         call = FailedCall(plan.operation, (), {}, key)
         attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
 
 
-def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
+def _report(plan: Plan, rejection: Any, outer: object, began: float | None = None) -> Exception:
     """Count the rejection, emit `call_rejected`, mark the error for an outer call, and return it."""
-    plan.counts.add("rejected")
+    plan.count_end("rejected", plan.clock.monotonic() if began is None else began)
     _announce(plan, rejection, outer)
     assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
     return rejection
