@@ -156,6 +156,20 @@ class SharedState:
             classifier = classifiers[key] = new_classifier(policy, tables)
         return classifier
 
+    def classifier_source(self, policy: Policy) -> Callable[[], Classifier]:
+        """Return a function that returns what `classifier` returns, and keeps it for as long as no table changes."""
+        kept: tuple[object, Classifier | None] = (None, None)
+
+        def find_classifier() -> Classifier:
+            nonlocal kept
+            codes, (of_codes, classifier) = self._codes, kept  # each read once: another thread may replace both
+            if classifier is None or of_codes is not codes:
+                classifier = self.classifier(policy)
+                kept = codes, classifier
+            return classifier
+
+        return find_classifier
+
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""
         self._policy_set = after  # before anything is retuned: see `reapply`

@@ -6,12 +6,11 @@ one that certainly was not changes nothing about that.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..classify.attributes import get
-from ..classify.failure import Failure
+from ..classify.failure import Failure, changed
 from ..policy.codes import Category, Executed
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
     elif failure.retry_at is not None and failure.retry_after is None:
         changes["retry_after"] = max(0.0, failure.retry_at - plan.clock.time())
-    return replace(failure, **changes) if changes else failure
+    return changed(failure, **changes) if changes else failure
 
 
 def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
@@ -62,7 +61,7 @@ def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failur
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)
-    return replace(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
+    return changed(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
 
 
 def _limits_late(plan: Plan) -> bool:
@@ -70,7 +69,14 @@ def _limits_late(plan: Plan) -> bool:
 
 
 def call_failure(
-    failure: Failure, call: FailedCall, plan: Plan, outcome: object = None, *, maybe_executed: bool, looked_up: bool
+    failure: Failure,
+    call: FailedCall,
+    plan: Plan,
+    outcome: object = None,
+    *,
+    maybe_executed: bool,
+    looked_up: bool,
+    **changes: Any,
 ) -> Failure:
     """Return the failure that the caller gets.
 
@@ -81,6 +87,7 @@ def call_failure(
         outcome: the last attempt's error or answer, which may bring its own `resilience_remedy`.
         maybe_executed: some attempt may have been executed, or still may be.
         looked_up: uncertain attempts were looked up; those that are not `maybe_executed` were not executed.
+        changes: further fields of it, in place of what the call says.
     """
     executed = failure.executed
     if not plan.info.read:
@@ -96,16 +103,9 @@ def call_failure(
             remedy = f"{remedy}; {_DECLARE}"
     elif executed == "no" and failure.executed == "maybe":
         remedy = "It did not happen; it may be sent again"
-    return replace(
-        failure,
-        executed=executed,
-        proof=failure.proof if executed == failure.executed else "proven" if executed == "no" else "none",
-        remedy=remedy,
-        attempts=call.attempt,
-        operation=plan.operation,
-        key=call.key,
-        sent_at=call.sent_at,
-    )
+    of_call = {"attempts": call.attempt, "operation": plan.operation, "key": call.key, "sent_at": call.sent_at}
+    proof = failure.proof if executed == failure.executed else "proven" if executed == "no" else "none"
+    return changed(failure, executed=executed, proof=proof, remedy=remedy, **{**of_call, **changes})
 
 
 def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, attempts: int) -> Failure:

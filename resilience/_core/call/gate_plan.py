@@ -165,12 +165,32 @@ class GatePlan:
 
     def quota_ready_at(self, instant: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """Return when the quotas allow an attempt that is due at this instant: then, later, or never (inf)."""
-        if self.quotas is None:
+        window = self.rate_window
+        if self.quotas is None or (
+            window is not None and window.fast_path and window.sends[0] + window.span <= instant < window.until
+        ):
             return instant
         high_priority = self.high_priority(args, kwargs)
         weights = self.weights(args, kwargs)
         costs = self.quotas.costs(instant, weights, None, high_priority=high_priority, is_cancel=self.is_cancel)
         return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
+
+    def admit_retry_at_once(self, now: float) -> PermitOrGeneration | None:
+        """Return the permit of a retry that is sent at once, having paid its quotas; None where it needs a gate.
+
+        It is let through as a driver lets a first attempt through: by a closed breaker and by windows that have room.
+        True is the permit where there is no breaker.
+        """
+        breaker, window = self.breaker, self.rate_window
+        permit: PermitOrGeneration | None = True if breaker is None else breaker.generation
+        if not permit or self.admission is not None or self.hold.current:
+            return None
+        if window is None:
+            return permit if self.quotas is None or self.quotas.pay_at_once(now) else None
+        if window.fast_path and window.sends[0] + window.span <= now < window.until:
+            window.sends.append(now)  # see `RateWindow` for why no lock is needed
+            return permit
+        return None
 
     def pay_at_once(self, now: float) -> PermitOrGeneration | None:
         """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.

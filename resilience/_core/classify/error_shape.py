@@ -1,0 +1,119 @@
+"""Describes what the classifier sees of an error as a key: errors with one key mean the same, so it is classified once.
+
+The key has the classes, texts, arguments, attributes and causes that are read of an error. It is made of plain values
+alone. An error that has anything else (a response, a mapping, an object), or whose class computes attributes when they
+are read (`__getattr__`, a property), has no key and is classified anew each time. No registered secret changes what an
+error means: secrets are removed where something is written.
+"""
+
+from __future__ import annotations
+
+import re
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any
+
+from ...errors import RejectedError
+from ..base.bounded_dict import BoundedDict
+from .attributes import get, text_of
+from .evidence import NAMES
+
+__all__ = ["Shape", "shape_of"]
+
+Shape = tuple[Any, ...]
+
+_READ = frozenset({*NAMES, "errno", "reason", "retry_after"}) - {"args"}
+"""Every attribute that is read of an error, apart from those of `BaseException`."""
+_SCALARS = frozenset({type(None), bool, int, float, str})
+_COMPUTED = ("__getattr__", "__getattribute__", "__class__", "__cause__", "__context__", "__suppress_context__", "args")
+"""Names by which a class of Python changes what reading an attribute means."""
+_MAX_CLASSES = 512
+_MAX_DEPTH = 4  # of an error in the causes or arguments of another
+_MAX_PARTS = 160
+_MAX_VALUES = 40
+_MAX_TEXT = 512  # a longer text is unlikely to come again
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,16}>")
+_CLASSIFIED_BY_OTHERS = (BaseExceptionGroup, RejectedError)  # by its members, and by itself
+_HEAP_TYPE = 1 << 9  # `Py_TPFLAGS_HEAPTYPE`: not a class of C that cannot be changed
+_END = object()
+_classes: BoundedDict[type, tuple[str, ...] | None] = BoundedDict(_MAX_CLASSES)
+
+
+def shape_of(error: object) -> Shape | None:
+    """Return the key of an error, or None where it cannot have one. Never raises."""
+    parts: list[Any] = []
+    try:
+        return tuple(parts) if _add_error(parts, error, 0) else None
+    except Exception:  # whatever a foreign object did
+        return None
+
+
+def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
+    """Add all that is read of an error; return False where that is not possible."""
+    kind = type(error)
+    try:
+        names = _classes[kind]
+    except KeyError:
+        names = _classes[kind] = _names_of(kind)
+    if names is None or depth > _MAX_DEPTH or len(parts) > _MAX_PARTS:
+        return False
+    text, args = text_of(error), error.args
+    if " at 0x" in text and "{" not in text:
+        # The address of an object: no code, no status and no row is found by it, and it differs for each connection.
+        text, args = _ADDRESS.sub("", text), [_without_address(value) for value in args]
+    values = [*args, _END]
+    values += [get(error, name) for name in names]
+    for name, value in error.__dict__.items():
+        if name in _READ:
+            values += (name, value)
+    is_alone = error.__suppress_context__  # its context explains nothing
+    values += (is_alone, error.__cause__, None if is_alone else error.__context__)
+    parts += (kind, text)
+    return len(text) <= _MAX_TEXT and len(values) <= _MAX_VALUES and _add_values(parts, values, depth)
+
+
+def _add_values(parts: list[Any], values: list[Any], depth: int) -> bool:
+    """Add values with their classes, because 1 equals True and 1.0; return False where one of them is not plain."""
+    for value in values:
+        kind = type(value)
+        if kind in _SCALARS:
+            if kind is str and len(value) > _MAX_TEXT:
+                return False
+            parts += (kind, value)
+        elif value is _END:
+            parts.append(value)
+        elif not (isinstance(value, BaseException) and _add_error(parts, value, depth + 1)):
+            return False
+    return True
+
+
+def _without_address(value: Any) -> Any:
+    return _ADDRESS.sub("", value) if type(value) is str else value
+
+
+def _names_of(kind: type) -> tuple[str, ...] | None:
+    """Return the attributes that are read of a class's errors and may not be in their `__dict__`.
+
+    None where reading an attribute may run code of somebody else, and for errors that are classified by other things:
+    groups, and rejections.
+    """
+    if (
+        type(kind) is not type
+        or not issubclass(kind, Exception)
+        or issubclass(kind, (BaseExceptionGroup, RejectedError))
+    ):
+        return None
+    names: dict[str, None] = {}
+    for base in kind.__mro__:
+        held = vars(base)
+        if base.__flags__ & _HEAP_TYPE and _computes(held):
+            return None
+        for name in _READ.intersection(held):
+            if type(held[name]) is not MemberDescriptorType and type(held[name]) not in _SCALARS:
+                return None
+            names[name] = None
+    return tuple(sorted(names))
+
+
+def _computes(held: Any) -> bool:
+    own_dict = held.get("__dict__")
+    return any(name in held for name in _COMPUTED) or not isinstance(own_dict, (GetSetDescriptorType, type(None)))
