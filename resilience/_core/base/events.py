@@ -112,7 +112,7 @@ class Events:
         self._deliver_to(self.listeners, name, fields)
 
     def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: Mapping[str, Any]) -> None:
-        event = Event(name=name, at=None if self._now is None else self._now(), **fields)
+        event = Event.of({"name": name, "at": None if self._now is None else self._now(), **fields})
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in listeners:
             begin = None if self._monotonic is None else self._monotonic()

@@ -65,22 +65,20 @@ class CallEvents:
         if not events.wants(name, fields):
             return  # before anything is looked up: most lines are filtered by their level
         if failure is not None:
-            # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
-            for field in _OF_FAILURE:
-                fields.setdefault(field, getattr(failure, field))
-            fields["category"] = str(failure.category)
+            known = {field: getattr(failure, field) for field in _OF_FAILURE}
+            # `call_abandoned` says its own `executed`, which covers the attempt under way.
+            fields = {**known, **fields, "category": failure.category.value}
         # Made with the first event: a call that nobody listens to needs no identifier.
         self._call_id = self._call_id or self._plan.events.new_call_id()
         if callable(info.path):
             fields["path"] = info.path(self._call.args, self._call.kwargs)
-        self._plan.emit(
-            name,
-            call=self._call_id,
-            attempt=self.attempt,
-            key=self._call.key,
-            waited_so_far=self._time.waited,
-            **{"caused_by": caused_by(self.outcome), **fields},
-        )
+        of_call = {
+            "call": self._call_id,
+            "attempt": self.attempt,
+            "key": self._call.key,
+            "waited_so_far": self._time.waited,
+        }
+        self._plan.deliver(name, {**of_call, "caused_by": caused_by(self.outcome), **fields})
 
     def emit_side_event(self, name: str, **fields: Any) -> None:
         """Emit an event that shares one log line with the call's end: the end names it in `also`."""

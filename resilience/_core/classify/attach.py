@@ -166,12 +166,12 @@ def _records(
 
 def _stands_alone(error: BaseException) -> bool:
     """Return whether an error has come from nothing else: there is nothing to search behind it."""
-    return (
-        error.__context__ is None
-        and error.__cause__ is None
-        and not isinstance(error, BaseExceptionGroup)
-        and get(error, "response") is None
-    )
+    try:
+        if error.__context__ is not None or error.__cause__ is not None:
+            return False
+        return not issubclass(type(error), BaseExceptionGroup) and get(error, "response") is None
+    except Exception:  # an object that refuses to be read
+        return False
 
 
 def _sources(error: object) -> list[Any]:
