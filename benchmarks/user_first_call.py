@@ -28,7 +28,7 @@ _REFUSES = "def refuse(request):\n    raise httpx.ConnectError('no')\n"
 _CLIENT = "client = resilience.wrap(httpx.AsyncClient(transport=httpx.MockTransport(refuse)))\n"
 ROWS = {
     "after configure": Row(
-        f"{_FAILS}resilience.configure('policies/http.yaml')\ncall = resilience.resilient('http', idempotent=True)(fails)",
+        f"{_FAILS}resilience.configure('policies/http.yaml')\n{_DECORATED}",
         5,
     ),
     "after warm_up": Row(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ccxt
+import httpx
 import pytest
 import requests
 from hypothesis import given, settings
@@ -131,7 +132,7 @@ def test_what_is_remembered_is_what_would_be_found(drawn: list[BaseException], r
     [
         Dynamic(), Computed("43012"), Odd(), Impostor(), {"code": "1"}, DeadlineExceededError(), KeyboardInterrupt(),
         ExceptionGroup("several", [ValueError()]), SdkError(body={}), SdkError({}), SdkError(b"x"), SdkError("x" * 600),
-        SdkError(code="x" * 600), SdkError(*range(50)), SdkError(response=requests.Response()), requests.HTTPError([]),
+        SdkError(code="x" * 600), SdkError(*range(50)), requests.HTTPError([]),
     ],
 )  # fmt: skip
 def test_without_a_key(error: object) -> None:
@@ -177,6 +178,80 @@ def test_addresses_of_objects_make_no_difference() -> None:
     """Clients write the `repr` of a connection into their texts: each would be an error of its own."""
     one, other = (SdkError(requests.ConnectionError(f"<Conn at 0x7f00aa11{end}>: lost")) for end in ("bb22", "cc33"))
     assert shape_of(one) == shape_of(other) is not None
+
+
+def response(
+    status: int, body: bytes, *, library: str = "requests", url: str = "https://x.example/y?sign=1", **headers: str
+) -> Any:
+    """A response of a client whose body is read."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if library == "httpx":
+        return httpx.Response(status, headers=named, content=body, request=httpx.Request("GET", url))
+    made = requests.Response()
+    made.status_code, made.url, made._content = status, url, body
+    made.headers.update(named)
+    return made
+
+
+DATE = "Mon, 30 Nov 2026 10:00:00 GMT"
+BODIES = [b"", b'{"code":"40725","msg":"m"}', b"banned until 1796032860000", b'{"retryAfter": 1796032860}', b"no"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([200, 400, 429, 503]),
+            st.sampled_from(BODIES),
+            st.sampled_from(["requests", "httpx"]),
+            st.dictionaries(
+                st.sampled_from(["Retry_After", "retry_after", "Date", "X_Other"]),
+                st.sampled_from(["3", DATE, "Mon, 30 Nov 2026 10:00:07 GMT", "soon"]),
+            ),
+            st.sampled_from([None, "failed", "banned until 1796032860"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_responses_are_remembered_as_they_are_read(drawn: list[Any]) -> None:
+    """A response, or an error that has one, means what it would mean to a classifier that has met no other."""
+    classifier = Classifier(TABLES)
+    for status, body, library, headers, text in drawn:
+        answer = response(status, body, library=library, **headers)
+        outcome = answer if text is None else SdkError(text, response=answer)
+        assert shape_of(outcome) is not None
+        assert classifier.classify(outcome) == classifier._classified(outcome, None, {})
+
+
+@pytest.mark.parametrize("library", ["requests", "httpx"])
+def test_the_date_of_a_response_is_a_part_of_the_key_only_where_it_is_read(library: str) -> None:
+    """Else each second would have a key of its own; so would each signature in a URL."""
+
+    def shape(body: bytes, date: str, text: str = "no", url: str = "https://x.example/y", **headers: str) -> Any:
+        return shape_of(SdkError(text, response=response(429, body, library=library, url=url, Date=date, **headers)))
+
+    assert shape(b"no", DATE) == shape(b"no", "later") is not None
+    assert shape(b"no", DATE, Retry_After="3") == shape(b"no", "later", Retry_After="3")
+    assert shape(b"no", DATE, url="https://x.example/y?sign=1") == shape(b"no", DATE)
+    assert shape(b"no", DATE, Retry_After=DATE) != shape(b"no", "later", Retry_After=DATE)
+    assert shape(b"banned until 1796032860", DATE) != shape(b"banned until 1796032860", "later")
+    assert shape(b"no", DATE, "banned until 1796032860") != shape(b"no", "later", "banned until 1796032860")
+    assert shape(b"no", DATE, url="https://x.example/z") != shape(b"no", DATE)
+
+
+def test_responses_without_a_key() -> None:
+    """One that is not read, is large, has anything of ours that is no plain value, or is of a class of the program."""
+    unread, marked = requests.Response(), response(400, b"")
+    unread.headers.update({"a": "b"})
+    marked.resilience_headers = {}
+
+    class OwnResponse(requests.Response):
+        pass
+
+    for answer in (unread, marked, response(400, b"x" * 600), OwnResponse()):
+        assert shape_of(answer) is None
+        assert shape_of(SdkError(response=answer)) is None
 
 
 def test_attributes_that_change() -> None:

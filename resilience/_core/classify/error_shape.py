@@ -1,20 +1,22 @@
 """Describes what the classifier sees of an error as a key: errors with one key mean the same, so it is classified once.
 
-The key has the classes, texts, arguments, attributes and causes that are read of an error. It is made of plain values
-alone. An error that has anything else (a response, a mapping, an object), or whose class computes attributes when they
-are read (`__getattr__`, a property), has no key and is classified anew each time. No registered secret changes what an
-error means: secrets are removed where something is written.
+The key has the classes, texts, arguments, attributes and causes that are read of an error, and of a response of
+requests or httpx its status, its body and the headers about waiting. It is made of plain values alone. An error that
+has anything else (a mapping, an object), or whose class computes attributes when they are read (`__getattr__`, a
+property), has no key and is classified anew each time. No registered secret changes what an error means: secrets are
+removed where something is written.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from ...errors import RejectedError
 from ..base.bounded_dict import BoundedDict
-from .attributes import get, text_of
+from .attributes import get, text_of, url_of
 from .evidence import NAMES
 
 __all__ = ["Shape", "shape_of"]
@@ -33,6 +35,12 @@ _MAX_VALUES = 40
 _MAX_TEXT = 512  # a longer text is unlikely to come again
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,16}>")
 _CLASSIFIED_BY_OTHERS = (BaseExceptionGroup, RejectedError)  # by its members, and by itself
+_RESPONSES = frozenset({("requests.models", "Response"), ("httpx", "Response")})
+"""Classes of responses whose attributes are in their `__dict__`, but for `url`, which is harmless to read."""
+_READ_OF_RESPONSES = _READ - {"_content", "headers", "url"}
+_HEADERS = ("retry-after", "date")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_INSTANT = re.compile(r"until|unban|throttled|retry_?after", re.IGNORECASE)  # see `retry_hints.py`
 _HEAP_TYPE = 1 << 9  # `Py_TPFLAGS_HEAPTYPE`: not a class of C that cannot be changed
 _END = object()
 _classes: BoundedDict[type, tuple[str, ...] | None] = BoundedDict(_MAX_CLASSES)
@@ -42,7 +50,8 @@ def shape_of(error: object) -> Shape | None:
     """Return the key of an error, or None where it cannot have one. Never raises."""
     parts: list[Any] = []
     try:
-        return tuple(parts) if _add_error(parts, error, 0) else None
+        has_key = _add_error(parts, error, 0) if isinstance(error, BaseException) else _add_response(parts, error, "")
+        return tuple(parts) if has_key else None
     except Exception:  # whatever a foreign object did
         return None
 
@@ -68,10 +77,10 @@ def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
     is_alone = error.__suppress_context__  # its context explains nothing
     values += (is_alone, error.__cause__, None if is_alone else error.__context__)
     parts += (kind, text)
-    return len(text) <= _MAX_TEXT and len(values) <= _MAX_VALUES and _add_values(parts, values, depth)
+    return len(text) <= _MAX_TEXT and len(values) <= _MAX_VALUES and _add_values(parts, values, text, depth)
 
 
-def _add_values(parts: list[Any], values: list[Any], depth: int) -> bool:
+def _add_values(parts: list[Any], values: list[Any], text: str, depth: int) -> bool:
     """Add values with their classes, because 1 equals True and 1.0; return False where one of them is not plain."""
     for value in values:
         kind = type(value)
@@ -81,8 +90,37 @@ def _add_values(parts: list[Any], values: list[Any], depth: int) -> bool:
             parts += (kind, value)
         elif value is _END:
             parts.append(value)
-        elif not (isinstance(value, BaseException) and _add_error(parts, value, depth + 1)):
+        elif isinstance(value, BaseException):
+            if not _add_error(parts, value, depth + 1):
+                return False
+        elif not _add_response(parts, value, " ".join([text, *(one for one in values if type(one) is str)])):
             return False
+    return True
+
+
+def _add_response(parts: list[Any], response: Any, texts: str) -> bool:
+    """Add all that is read of a response of a known class; return False for anything else.
+
+    Args:
+        parts: where it is added.
+        response: the response.
+        texts: what else may say for how long to wait.
+    """
+    kind = type(response)
+    if (kind.__module__, kind.__name__) not in _RESPONSES:
+        return False
+    held = response.__dict__
+    body = held.get("_content")
+    values = [value for name in held if name in _READ_OF_RESPONSES for value in (name, held[name])]
+    if type(body) is not bytes or len(body) > _MAX_TEXT or not all(type(value) in _SCALARS for value in values):
+        return False
+    parts += (kind, body, url_of(partial(get, response)), *map(type, values), *values, _END)
+    waits = {name: value for key, value in held["headers"].items() if (name := key.lower()) in _HEADERS}
+    after = waits.get("retry-after")
+    # The date tells when an instant is, and nothing else. It differs from second to second.
+    if _NUMBER.fullmatch(after or "") or (after is None and not (_INSTANT.search(texts) or _INSTANT.search(str(body)))):
+        waits.pop("date", None)
+    parts += (*sorted(waits.items()), _END)
     return True
 
 
