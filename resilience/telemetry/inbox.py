@@ -173,7 +173,8 @@ def _title(kind: str, event: Event, operations: list[str]) -> str:
     if kind == "lookup_failed":
         return f"lookups of {event.operation} fail: {event.reconciler} ({event.caused_by})"
     names = ", ".join(operations[:3]) + (f" and {len(operations) - 3} more" if len(operations) > 3 else "")
-    return f"{names or event.socket or event.policy} fails with {event.code or event.caused_by or event.http_status}"
+    verb = "fail" if len(operations) > 1 else "fails"
+    return f"{names or event.socket or event.policy} {verb} with {event.code or event.caused_by or event.http_status}"
 
 
 def _remedy(kind: str, event: Event) -> str | None:

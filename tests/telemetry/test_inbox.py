@@ -45,7 +45,7 @@ def test_a_thousand_failures_with_one_remedy_are_one_entry() -> None:
         bot.clock.advance(1)
     bot.fail(ApiError("40014"))
     assert bot.needs("kind", "title", "remedy", "times") == [
-        ("user_fixable", "cancel, place fails with 00172", "Correct the named request parameter", 1000),
+        ("user_fixable", "cancel, place fail with 00172", "Correct the named request parameter", 1000),
         ("user_fixable", "place fails with 40014", "Grant the named permission to this API key", 1),
     ]
 
