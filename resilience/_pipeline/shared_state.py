@@ -158,19 +158,21 @@ class SharedState:
             classifier = classifiers[key] = new_classifier(policy, tables)
         return classifier
 
-    def classifier_source(self, policy: Policy) -> Callable[[], Classifier]:
-        """Return a function that returns what `classifier` returns, and keeps it for as long as no table changes."""
-        kept: tuple[object, Classifier | None] = (None, None)
+    def classifier_of(self, policy: Policy) -> Callable[[], Classifier]:
+        """Return a function that returns the classifier of this policy, which a reload may replace.
 
-        def find_classifier() -> Classifier:
-            nonlocal kept
-            codes, (of_codes, classifier) = self._codes, kept  # each read once: another thread may replace both
-            if classifier is None or of_codes is not codes:
-                classifier = self.classifier(policy)
-                kept = codes, classifier
-            return classifier
+        It is called for each answer with a body: `classifier` would hash the policy's settings each time.
+        """
+        last: tuple[_Codes, Classifier] | None = None
 
-        return find_classifier
+        def classifier() -> Classifier:
+            nonlocal last
+            codes, known = self._codes, last
+            if known is None or known[0] is not codes:
+                last = known = codes, self.classifier(policy)
+            return known[1]
+
+        return classifier
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""

@@ -15,7 +15,7 @@ from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
 from ..stages.isolation import Isolation, cancels_only, isolation_text
-from ..stages.quota import Quotas
+from ..stages.quota import Quotas, undo
 from .context import inherited
 from .operation_info import OperationInfo
 
@@ -42,6 +42,7 @@ class GatePlan:
         clock: the time to wait by.
         emit: emits an event of the operation.
         emit_breaker_events: emits the events that the breaker has queued.
+        fixed_lane: the lane of every call, empty for the default one; None where the arguments decide.
         hold: the shared holds of the operation.
         is_cancel: the operation cancels orders and does nothing else.
         is_needed: there is more than a breaker, whose generation alone lets a first attempt through without a gate.
@@ -62,6 +63,7 @@ class GatePlan:
         "clock",
         "emit",
         "emit_breaker_events",
+        "fixed_lane",
         "hold",
         "is_cancel",
         "is_needed",
@@ -108,6 +110,7 @@ class GatePlan:
         self.rate_window = self.quotas.single_window if self.quotas is not None and self.admission is None else None
         self._policy = policy.name
         self._lane = info.lane
+        self.fixed_lane = None if callable(info.lane) else info.lane or ""
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
@@ -181,28 +184,18 @@ class GatePlan:
         It is let through as a driver lets a first attempt through: by a closed breaker and by windows that have room.
         True is the permit where there is no breaker.
         """
-        breaker, window = self.breaker, self.rate_window
-        permit: PermitOrGeneration | None = True if breaker is None else breaker.generation
-        if not permit or self.admission is not None or self.hold.current:
+        permit: PermitOrGeneration | None = True if self.breaker is None else self.breaker.generation
+        windows = () if self.quotas is None else self.quotas.unit_windows
+        if not permit or windows is None or self.admission is not None or self.hold.current:
             return None
-        if window is None:
-            return permit if self.quotas is None or self.quotas.pay_at_once(now) else None
-        if window.fast_path and window.sends[0] + window.span <= now < window.until:
-            window.sends.append(now)  # see `RateWindow` for why no lock is needed
-            return permit
-        return None
-
-    def pay_at_once(self, now: float) -> PermitOrGeneration | None:
-        """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.
-
-        A driver asks only where no hold concerns the operation.
-
-        True is the permit where there is no breaker.
-        """
-        if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
-            return None
-        permit = True if self.breaker is None else self.breaker.generation
-        return permit if permit and self.quotas.pay_at_once(now) else None
+        for index, window in enumerate(windows):
+            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
+            if window.fast_path and window.sends[0] + window.span <= now < window.until:
+                window.sends.append(now)
+            else:
+                undo(now, [(paid, 1) for paid in windows[:index]])
+                return None
+        return permit
 
 
 def _in_lookup() -> bool:
