@@ -94,7 +94,14 @@ class Events:
         A listener says so by a method `wants_event(name, fields)`, as the log does, whose level may filter the event.
         One without that method wants every event.
         """
-        return any(_wants(listener, name, fields) for listener in self.listeners)
+        for listener in self.listeners:
+            wants_event = getattr(listener, "wants_event", None)
+            try:
+                if wants_event is None or wants_event(name, fields):
+                    return True
+            except Exception:
+                return True  # it raises again when it gets the event, and is reported and dropped then
+        return False
 
     def emit(self, name: str, **fields: Any) -> None:
         """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
@@ -144,11 +151,3 @@ class Events:
                 self._on_dropped(listener, error)
         except Exception:
             pass  # the log itself may be the listener that failed
-
-
-def _wants(listener: Listener, name: str, fields: Mapping[str, Any]) -> bool:
-    wants_event = getattr(listener, "wants_event", None)
-    try:
-        return wants_event is None or bool(wants_event(name, fields))
-    except Exception:
-        return True  # it raises again when it gets the event, and is reported and dropped then

@@ -43,6 +43,9 @@ __all__ = ["attempt_failure", "call_failure", "cancelled_failure", "caused_by", 
 def attempt_failure(plan: Plan, outcome: object) -> Failure:
     """Classify one attempt's outcome, the client's own table first; waits are completed by our clock."""
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
+    has_time = failure.retry_after is not None or failure.retry_at is not None
+    if not (has_time or plan.info.read or failure.http_status == _TOO_MANY_REQUESTS):
+        return failure
     changes: dict[str, Any] = {}
     if failure.http_status == _TOO_MANY_REQUESTS and failure.proof == "likely" and _limits_late(plan):
         changes |= {"executed": "maybe", "proof": "none"}

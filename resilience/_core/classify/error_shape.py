@@ -42,7 +42,13 @@ _HEADERS = ("retry-after", "date")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _INSTANT = re.compile(r"until|unban|throttled|retry_?after", re.IGNORECASE)  # see `retry_hints.py`
 _HEAP_TYPE = 1 << 9  # `Py_TPFLAGS_HEAPTYPE`: not a class of C that cannot be changed
-_END = object()
+
+
+class _Mark:
+    """Stands in a key between its parts."""
+
+
+_END, _CAUSE, _CONTEXT = _Mark(), _Mark(), _Mark()
 _classes: BoundedDict[type, tuple[str, ...] | None] = BoundedDict(_MAX_CLASSES)
 
 
@@ -68,33 +74,39 @@ def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
     text, args = text_of(error), error.args
     if " at 0x" in text and "{" not in text:
         # The address of an object: no code, no status and no row is found by it, and it differs for each connection.
-        text, args = _ADDRESS.sub("", text), [_without_address(value) for value in args]
-    values = [*args, _END]
-    values += [get(error, name) for name in names]
-    for name, value in error.__dict__.items():
-        if name in _READ:
-            values += (name, value)
-    is_alone = error.__suppress_context__  # its context explains nothing
-    values += (is_alone, error.__cause__, None if is_alone else error.__context__)
+        text, args = _ADDRESS.sub("", text), tuple([_without_address(value) for value in args])
     parts += (kind, text)
+    held = error.__dict__
+    values = [*args, _END, *[get(error, name) for name in names]] if names else [*args, _END]
+    for name in held:
+        if name in _READ:
+            values += (name, held[name])
+    is_alone, cause, context = error.__suppress_context__, error.__cause__, error.__context__
+    if cause is not None:
+        values += (_CAUSE, cause)
+    if context is not None and not is_alone:  # else it explains nothing
+        values += (_CONTEXT, context)
     return len(text) <= _MAX_TEXT and len(values) <= _MAX_VALUES and _add_values(parts, values, text, depth)
 
 
 def _add_values(parts: list[Any], values: list[Any], text: str, depth: int) -> bool:
     """Add values with their classes, because 1 equals True and 1.0; return False where one of them is not plain."""
     for value in values:
-        kind = type(value)
-        if kind in _SCALARS:
-            if kind is str and len(value) > _MAX_TEXT:
+        kind = type(value)  # not `__class__`, by which an object may claim to be a text
+        if kind is str:
+            if len(value) > _MAX_TEXT:
                 return False
+            parts.append(value)
+        elif kind in _SCALARS:
             parts += (kind, value)
-        elif value is _END:
+        elif kind is _Mark:
             parts.append(value)
         elif isinstance(value, BaseException):
             if not _add_error(parts, value, depth + 1):
                 return False
         elif not _add_response(parts, value, " ".join([text, *(one for one in values if type(one) is str)])):
             return False
+    parts.append(_END)
     return True
 
 
