@@ -74,7 +74,7 @@ class MetricsReader:
         return name
 
     def _remember_doubted(self, operations: Iterable[str]) -> None:
-        """Remember operations that have had a write in doubt; no more of them than of those that are counted by name."""
+        """Remember operations that have had a write in doubt; no more than are counted by name."""
         for operation in operations:
             if len(self._doubted) < MAX_OPERATIONS:
                 self._doubted[operation] = True
