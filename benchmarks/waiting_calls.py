@@ -96,6 +96,7 @@ def main() -> None:
         + target_table([at_most("a call in backoff, bytes", LIMIT, measured[BACKOFF])]),
         "## Each row\n\n" + table(("", "bytes a call"), [(name, f"{size:,.0f}") for name, size in measured.items()]),
         write=options.write,
+        by_version=True,
     )
 
 
