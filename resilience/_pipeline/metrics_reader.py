@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .. import telemetry
 from .._core.call.outcome_counts import LOOKUP_RESULTS
 from .._core.stages.duration_text import format_duration
 from ..telemetry.metric_table import METRICS, OTHER, Reading, Value
-from ..telemetry.redaction import redact
 from .call_counts import MAX_OPERATIONS
 from .shared_state import SharedState
 from .snapshot import admission_rows, budget_rows, policy_rows, stream_rows
@@ -70,7 +70,7 @@ class MetricsReader:
         names = self._names.setdefault(attribute, {})
         name = names.get(text)
         if name is None:
-            name = names.setdefault(text, redact(text)) if len(names) < MAX_NAMES else OTHER
+            name = names.setdefault(text, telemetry.redact(text)) if len(names) < MAX_NAMES else OTHER
         return name
 
     def _remember_doubted(self, operations: Iterable[str]) -> None:

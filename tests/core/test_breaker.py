@@ -231,6 +231,21 @@ def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
     assert notices == [("circuit_opened", "p", "op"), ("circuit_closed", "p", "op")]
 
 
+def test_each_change_of_the_state_is_counted_once() -> None:
+    """By the name of the state that it leads to; to be isolated is a change of its own, from open and back too."""
+    clock = FakeClock()
+    breaker = new_breaker(clock, consecutive=1, open_for=1.0)
+    breaker.failed(breaker.generation, 0.0)
+    clock.advance(1.0)
+    trial = breaker.admit(1.0)
+    assert isinstance(trial, Permit)
+    breaker.succeeded(trial, 1.0)
+    assert breaker.transitions == {"closed": 1, "half-open": 1, "open": 1, "isolated": 0}
+    for switch in ("isolate", "isolate", "open", "open", "isolate", "close", "close"):
+        getattr(breaker, switch)()
+    assert breaker.transitions == {"closed": 2, "half-open": 1, "open": 2, "isolated": 2}
+
+
 def down() -> str:
     """Fail."""
     raise ConnectionRefusedError

@@ -249,6 +249,22 @@ def test_describe_says_what_is_shared(policy_file: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["shared"]["namespace"] == "test"
 
 
+def test_metrics_say_whether_the_store_answers(url: str) -> None:
+    """And how long it takes; a store that is gone is 0."""
+    shared = {"url": url, "namespace": "test"}
+    policies = Policies.from_mapping({"shared": shared})
+    reader = policies.read_metrics()
+    wait_for(lambda: _metrics_of(reader)["resilience.shared.up"] == {("test",): 1})
+    ((trips,),) = _metrics_of(reader)["resilience.shared.round_trip"].values()
+    assert sum(trips.read().counts) > 0
+    gone = Policies.from_mapping({"shared": {**shared, "url": "redis://127.0.0.1:1"}}).read_metrics()
+    assert _metrics_of(gone)["resilience.shared.up"] == {("test",): 0}
+
+
+def _metrics_of(reader: Any) -> dict[str, Any]:
+    return {reading.metric.name: reading.values for reading in reader.read()}
+
+
 def test_without_the_extra_the_section_is_an_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an error where it is given, and no outage that a thread finds later."""
     monkeypatch.setattr("resilience.fleet.store.find_spec", lambda name: None)
