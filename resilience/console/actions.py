@@ -9,8 +9,9 @@ from ..errors import PolicyError
 from .refused_request import RequestRefusedError
 from .served_policies import ServedPolicies
 
-__all__ = ["ACTIONS", "apply_action"]
+__all__ = ["ACTIONS", "MAX_BODY", "apply_action"]
 
+MAX_BODY = 16_384  # bytes
 _FIELDS: dict[str, tuple[type | None, ...]] = {"policy": (str, type(None)), "reason": (str,), "cancels": (bool,)}
 _EXPECTED = {"policy": "a policy's name, or null for all", "reason": "a string", "cancels": "true or false"}
 ACTIONS = {"isolate": ("policy", "reason", "cancels"), "release": ("policy", "reason")}
