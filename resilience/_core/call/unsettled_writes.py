@@ -1,15 +1,17 @@
 """Remembers the writes that ended with an unknown outcome, until something settles them.
 
-A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, or by a stream
-that reports its order. One without a key stays: nobody can look it up.
+A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, by a stream that
+reports its order, or by a lookup that a person asks for. One without a key stays: nobody can look it up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..base.bounded_dict import BoundedDict
 from ..classify.failure import Failure
+from .late_lookup import LateLookup
 
 __all__ = ["UnsettledWrite", "UnsettledWrites"]
 
@@ -27,6 +29,7 @@ class UnsettledWrite(NamedTuple):
         code: the API's last code, or None.
         remedy: what a human can do.
         attempts: how many attempts were made.
+        lookup: looks it up; None where it cannot be.
     """
 
     policy: str
@@ -36,6 +39,17 @@ class UnsettledWrite(NamedTuple):
     code: str | None
     remedy: str | None
     attempts: int
+    lookup: LateLookup | None = None
+
+    @property
+    def no_lookup(self) -> str | None:
+        """Why it cannot be looked up, or None."""
+        if self.key is None:
+            return "it was sent without a key"
+        return "its operation has no lookup" if self.lookup is None else None
+
+
+_DESCRIBED = ("policy", "operation", "key", "since", "code", "remedy", "attempts")
 
 
 class UnsettledWrites:
@@ -45,15 +59,46 @@ class UnsettledWrites:
         by_key: the writes, by key, or by an object of their own; empty in the ordinary case.
     """
 
-    __slots__ = ("__weakref__", "by_key")
+    __slots__ = ("__weakref__", "_current_place", "by_key")
 
-    def __init__(self) -> None:
+    def __init__(self, current_place: Callable[[], Any] | None = None) -> None:
+        """Begin without a write.
+
+        Args:
+            current_place: returns the event loop that runs now, or None; where a write's client can be used later.
+        """
+        self._current_place = current_place
         self.by_key: BoundedDict[Any, UnsettledWrite] = BoundedDict(MAX_WRITES)
 
-    def add(self, policy: str, operation: str, failure: Failure, now: float) -> None:
-        """Add a write that ended in this failure at this Unix time."""
+    def add(
+        self,
+        policy: str,
+        operation: str,
+        failure: Failure,
+        now: float,
+        lookup: LateLookup | None = None,
+        *,
+        is_inner: bool = False,
+    ) -> None:
+        """Add a write that ended in this failure.
+
+        Args:
+            policy: the policy's name.
+            operation: the operation's name.
+            failure: how its call ended.
+            now: Unix seconds.
+            lookup: looks it up; None where it cannot be.
+            is_inner: a call inside this one has sent it, and has added it before.
+        """
+        earlier = None if failure.key is None else self.by_key.get(failure.key)
+        if is_inner:
+            lookup = None if earlier is None else earlier.lookup
+        elif lookup is not None:
+            lookup.place = None if self._current_place is None else self._current_place()
+            if earlier is not None:
+                lookup.take_over(earlier.lookup)
         write = UnsettledWrite(
-            policy, operation, failure.key, now, failure.code, failure.remedy or None, failure.attempts or 0
+            policy, operation, failure.key, now, failure.code, failure.remedy or None, failure.attempts or 0, lookup
         )
         self.by_key[object() if failure.key is None else failure.key] = write
 
@@ -64,4 +109,7 @@ class UnsettledWrites:
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the writes as plain data, the oldest first."""
-        return [write._asdict() for write in self.by_key.copy().values()]
+        return [
+            {**{name: getattr(write, name) for name in _DESCRIBED}, "no_lookup": write.no_lookup}
+            for write in self.by_key.copy().values()
+        ]

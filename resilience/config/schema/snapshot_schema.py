@@ -177,6 +177,10 @@ _LISTS: dict[str, tuple[str, Schema]] = {
             "code": _text("The API's code of the last failure; null if it sent none.", optional=True),
             "remedy": _text("What to do; null if unknown.", optional=True),
             "attempts": _count("How often it was sent."),
+            "no_lookup": _text(
+                "Why it cannot be looked up by the console or by `Policies.look_up`; null where it can be.",
+                optional=True,
+            ),
         },
     ),
     "counters": (
