@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .snapshot_server import SnapshotServer
     from .web_server import Console
 
-__all__ = ["serve", "serve_snapshot"]
+__all__ = ["serve", "serve_snapshot", "start_console"]
 
 _MISSING = "the console needs Starlette and uvicorn: pip install 'resilience-middleware[console]'"
 
@@ -40,16 +40,21 @@ def serve(policies: ServedPolicies, *, host: str = "127.0.0.1", port: int = 0, t
         OSError: the port is taken or not allowed; the message names it.
         ValueError: an argument is wrong, such as a host that is not a loopback address.
     """
+    console = start_console(policies, host=host, port=port, token=token)
+    if token is None:
+        print(f"resilience console: {console.url} (token for actions: {console.token})", file=sys.stderr, flush=True)
+    return console
+
+
+def start_console(policies: ServedPolicies, *, host: str, port: int, token: str | None) -> Console:
+    """Do what `serve` does, and print nothing."""
     try:
         from .web_server import Console
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         raise ModuleNotFoundError(_MISSING, name=error.name) from None
-    console = Console(policies, host=host, port=port, token=token)
-    if token is None:
-        print(f"resilience console: {console.url} (token for actions: {console.token})", file=sys.stderr, flush=True)
-    return console
+    return Console(policies, host=host, port=port, token=token)
 
 
 def serve_snapshot(

@@ -15,6 +15,7 @@ from .plain_words import duration_words
 __all__ = ["ActionInbox"]
 
 _MAX_GROUPS = 100
+_MAX_WRITES = 50  # the oldest ones
 _FORGOTTEN_AFTER = 3600.0  # seconds after the last failure of a group
 _MAX_OPERATIONS = 4  # that a group names
 
@@ -86,12 +87,17 @@ def _rejected_file(fields: Fields) -> dict[str, Any]:
 
 
 def _writes(snapshot: Fields) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(snapshot["writes_in_doubt"]):
+    writes = snapshot["writes_in_doubt"]
+    for number, row in enumerate(writes[:_MAX_WRITES]):
         detail = row["remedy"] or "Look it up before it is sent again"
         name = row["key"] or f"{row['operation']} {row['since']} {number}"
         fields = {name: row[name] for name in ("key", "policy", "no_lookup", "since")}
         title = f"Did {row['operation']} take effect?"
         yield {"id": f"write {name}", **_group("write", "bad", title, detail, **fields), "where": [], "count": 1}
+    if len(writes) > _MAX_WRITES:
+        title = f"{len(writes) - _MAX_WRITES:,} more writes are in doubt"
+        fields = _group("more", "bad", title, "They are shown when those before them are settled", since=None)
+        yield {"id": "more writes", **fields, "where": [], "count": 1}
 
 
 def _isolations(snapshot: Fields) -> Iterator[dict[str, Any]]:

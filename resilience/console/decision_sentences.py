@@ -42,7 +42,7 @@ def _recovered(fields: Fields) -> str:
 
 
 def _reconciled(fields: Fields) -> str:
-    return f"A lookup found {_what(fields)}{_key(fields)}: it was not sent again."
+    return f"The outcome of {_what(fields)} was uncertain; a lookup found it, and it was not sent again."
 
 
 def _settled(fields: Fields) -> str:

@@ -78,7 +78,7 @@ def _breaker_words(row: Fields, at: float, total: int, share: float) -> Iterator
     if row["opened_by"]:
         yield f"opened by {row['opened_by']}"
     if total and row["state"] == "closed":
-        yield f"{share:.0%} of {count_of(total, 'attempt')} failed"
+        yield f"{100 * share:.0f} % of {count_of(total, 'attempt')} failed"
 
 
 def _quota(row: Fields, _at: float) -> LiveRow:

@@ -3,12 +3,14 @@
 
 const $ = (id) => document.getElementById(id);
 const SHOWN_ROWS = 40;
+const SHOWN_CARDS = 6;
 const POINTS = 120;
-const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 let token = sessionStorage.getItem("resilience-token") || "";
 let state = null;
 let lastHeard = 0;
 let isWide = false;
+let showsAll = false;
 const points = new Map();
 let trend = [];
 const feed = new Map();
@@ -120,7 +122,9 @@ function renderNeeds() {
   const settled = [...answers].filter(([id]) => !open.has(id)).map(([id, answer]) => (
     { id, kind: "settled", level: "calm", title: "Settled: " + answer.title, detail: "", where: [], count: 1, key: answer.key }));
   const items = [...needs, ...settled];
-  syncList($("needs-list"), items, newCard, updateCard);
+  syncList($("needs-list"), showsAll ? items : items.slice(0, SHOWN_CARDS), newCard, updateCard);
+  $("more-needs").hidden = items.length <= SHOWN_CARDS;
+  setText($("more-needs"), showsAll ? "Show the first " + SHOWN_CARDS : "Show all " + items.length);
   $("needs-empty").hidden = items.length > 0;
   setText($("needs-count"), needs.length || "");
 }
@@ -479,6 +483,7 @@ function begin() {
   $("cancel").addEventListener("click", () => $("dialog").close());
   $("stop").addEventListener("click", () => ask("isolate", { policy: null }));
   $("unlock").addEventListener("click", () => (token ? forgetToken() : askToken(null, "")));
+  $("more-needs").addEventListener("click", () => { showsAll = !showsAll; render(); });
   $("more").addEventListener("click", () => { isWide = !isWide; render(); });
   window.addEventListener("resize", render);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
