@@ -122,11 +122,11 @@ class DemoBot:
         self._number += 1
         if fault == "no funds":
             self._place(f"order-{self._number}", "http200_code")
-        elif len(self.policies.snapshot()["writes_in_doubt"]) < _MAX_DOUBTS:
+        elif len(self.policies.snapshot()["writes_in_stay_uncertain"]) < _MAX_DOUBTS:
             self._exchange.script(f"query:doubt-{self._number}", ["query_drop"] * _LOOKUPS)
-            threading.Thread(target=self._doubt, args=(f"doubt-{self._number}", fault), daemon=True).start()
+            threading.Thread(target=self._stay_uncertain, args=(f"doubt-{self._number}", fault), daemon=True).start()
 
-    def _doubt(self, client_id: str, fault: str) -> None:
+    def _stay_uncertain(self, client_id: str, fault: str) -> None:
         try:
             self._place(client_id, fault)
         except Exception:

@@ -30,7 +30,8 @@ def _failed_call(fields: Fields) -> str | None:
     if "write_unknown" in fields.get("also", ()):
         return None
     attempts = count_of(fields.get("attempts", 1), "attempt")
-    return f"{_what(fields)} failed with {_why(fields)} after {attempts}.{_remedy(fields)}"
+    remedy = _remedy(fields) if fields.get("category") == "user_fixable" else ""
+    return f"{_what(fields)} failed with {_why(fields)} after {attempts}.{remedy}"
 
 
 def _unknown(fields: Fields) -> str:
@@ -51,8 +52,8 @@ def _settled(fields: Fields) -> str:
 
 
 def _opened(fields: Fields) -> str:
-    shadow = " It is a shadow breaker and rejects nothing." if fields.get("shadow") else ""
-    return f"The breaker of {_guarded(fields)} opened after {_why(fields)}.{shadow}"
+    then = "it is a shadow breaker and rejects nothing" if fields.get("shadow") else "calls are rejected"
+    return f"The breaker of {_guarded(fields)} opened: {then}."
 
 
 def _closed(fields: Fields) -> str:

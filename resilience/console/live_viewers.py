@@ -28,7 +28,6 @@ class LiveViewers:
 
     async def run(self) -> None:
         """Take a snapshot each second while somebody watches, and else as often as the history needs one."""
-        self._view.start()
         try:
             while True:
                 self._tick()

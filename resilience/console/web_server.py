@@ -51,6 +51,8 @@ class Console:
         self._access = AccessRules(self.token, protects_reading=token is not None)
         self._viewers = Viewers(policies.subscribe)
         self._socket = _listen(host, port)
+        self._view = LiveView(policies)
+        self._view.start()  # here, so that nothing is missed which happens once this has returned
         self.url = url_of(host, self._socket.getsockname()[1])
         self._server: uvicorn.Server | None = None
         self._is_ready, self._closed = threading.Event(), threading.Event()
@@ -93,14 +95,14 @@ class Console:
             asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        live = LiveViewers(LiveView(self._policies))
+        live = LiveViewers(self._view)
         snapshot = SharedSnapshot(self._policies, INTERVAL * 0.9)
         app = new_app(self._policies, self._access, live, self._viewers, snapshot)
         config = _QuietConfig(
             app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, proxy_headers=False,
             server_header=False, date_header=False, limit_concurrency=_MAX_CONNECTIONS, timeout_graceful_shutdown=1,
         )  # fmt: skip
-        self._server = server = _Server(config, live)
+        self._server = server = _QuietServer(config, live)
         if self._closed.is_set():
             server.should_exit = True
         ticking = asyncio.create_task(live.run())
@@ -118,7 +120,7 @@ class _QuietConfig(uvicorn.Config):
         """Configure nothing: the loggers are those of the whole process."""
 
 
-class _Server(uvicorn.Server):
+class _QuietServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, live: LiveViewers) -> None:
         super().__init__(config)
         self._live = live

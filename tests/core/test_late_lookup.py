@@ -36,7 +36,7 @@ class Bot:
             raise self.answer
         return self.answer
 
-    def doubt(self, key: str = "k", error: BaseException | None = None) -> Bot:
+    def lose_track(self, key: str = "k", error: BaseException | None = None) -> Bot:
         """Place an order that ends in doubt."""
         self.error = error or self.error
         with pytest.raises(type(self.error)):
@@ -56,7 +56,7 @@ class Bot:
 
 def test_an_order_that_is_found() -> None:
     """It is settled, and its event says so."""
-    bot = Bot().doubt()
+    bot = Bot().lose_track()
     assert [(row["key"], row["no_lookup"]) for row in bot.open] == [("k", None)]
     with recorded_events(bot.policies) as events:
         result = bot.ask(Found({"id": 1}))
@@ -69,7 +69,7 @@ def test_an_order_that_is_found() -> None:
 
 def test_not_found_is_proof_after_the_fence_only() -> None:
     """Before it the write stays in doubt, and the result says how long that lasts."""
-    bot = Bot().doubt()
+    bot = Bot().lose_track()
     early = bot.ask(NOT_FOUND)
     assert (early.outcome, early.settles, len(bot.open)) == (WriteOutcome.NOT_YET, False, 1)
     assert 0 < early.wait < 22
@@ -89,7 +89,7 @@ def test_not_found_is_proof_after_the_fence_only() -> None:
 )
 def test_what_proves_nothing(answer: Any, outcome: str, error: str | None) -> None:
     """A foreign order, another order, a failed and a broken lookup leave the write in doubt."""
-    bot = Bot().doubt()
+    bot = Bot().lose_track()
     result = bot.ask(answer)
     assert (result.outcome, len(bot.open)) == (outcome, 1)
     assert (None if result.error is None else type(result.error).__name__) == error
@@ -97,7 +97,7 @@ def test_what_proves_nothing(answer: Any, outcome: str, error: str | None) -> No
 
 def test_an_order_that_the_api_has_forgotten() -> None:
     """Beyond the retention "not found" says nothing."""
-    bot = Bot().doubt()
+    bot = Bot().lose_track()
     bot.clock.advance(100)
     assert bot.ask(NotFound(retention=50)).outcome == "forgotten"
     assert len(bot.open) == 1
@@ -106,14 +106,14 @@ def test_an_order_that_the_api_has_forgotten() -> None:
 @pytest.mark.parametrize(("reconciles", "key"), [(False, "k"), (True, "other")])
 def test_what_cannot_be_looked_up(reconciles: bool, key: str) -> None:
     """An operation without a lookup, and a key that is in doubt nowhere."""
-    bot = Bot(reconciles=reconciles).doubt()
+    bot = Bot(reconciles=reconciles).lose_track()
     with pytest.raises(LookupError, match="no lookup" if not reconciles else "no write in doubt"):
         bot.ask(Found(1), key)
 
 
 def test_a_cancelled_write() -> None:
     """It may have left until it was cancelled: "not found" is proof a whole fence later."""
-    bot = Bot().doubt(error=KeyboardInterrupt())
+    bot = Bot().lose_track(error=KeyboardInterrupt())
     early = bot.ask(NOT_FOUND)
     assert early.outcome == "not yet"
     assert early.wait == pytest.approx(22)
@@ -122,7 +122,7 @@ def test_a_cancelled_write() -> None:
 
 def test_a_harmless_write() -> None:
     """Nothing is known of its attempts: only an order that is found settles it."""
-    bot = Bot(idempotent=True).doubt()
+    bot = Bot(idempotent=True).lose_track()
     result = bot.ask(NOT_FOUND)
     assert (result.outcome, result.wait) == ("not yet", None)
     assert bot.ask(Found(1, matches=False)).outcome == "foreign"
@@ -131,10 +131,10 @@ def test_a_harmless_write() -> None:
 
 def test_two_calls_with_one_key() -> None:
     """The open attempts of both have to be past; a call of which nothing is known makes "not found" worthless."""
-    bot = Bot().doubt()
+    bot = Bot().lose_track()
     bot.clock.advance(5)
     bot.answer = ConnectionError()
-    bot.doubt()
+    bot.lose_track()
     bot.clock.advance(18)
     assert bot.ask(NOT_FOUND).outcome == "not yet"
     bot.clock.advance(10)
@@ -143,7 +143,7 @@ def test_two_calls_with_one_key() -> None:
     with pytest.raises(TimeoutError):
         unknown(client_id="k")
     bot.answer = ConnectionError()
-    bot.doubt()
+    bot.lose_track()
     bot.clock.advance(100)
     result = bot.ask(NOT_FOUND)
     assert (result.outcome, result.wait) == ("not yet", None)

@@ -38,7 +38,7 @@ class Bot:
     async def look_up_async(self, call: Any) -> Any:
         return self.look_up(call)
 
-    async def doubt(self) -> None:
+    async def lose_track(self) -> None:
         """Place the order."""
         with pytest.raises(TimeoutError):
             await self.place(client_id="k")
@@ -62,7 +62,7 @@ def test_an_async_client(run: Any, in_thread: Any, async_lookup: bool) -> None:
     bot = Bot(async_lookup=async_lookup)
 
     async def main() -> Any:
-        await bot.doubt()
+        await bot.lose_track()
         with pytest.raises(LookupError, match="ask from another thread"):
             bot.policies.look_up("k")
         return await in_thread(lambda: bot.policies.look_up("k"))
@@ -77,9 +77,9 @@ def test_an_event_loop_that_has_ended(run: Any) -> None:
     """The client cannot be used any more, and the message says so."""
     bot = Bot()
     if run is trio.run:
-        trio.run(bot.doubt)
+        trio.run(bot.lose_track)
     else:
-        asyncio.run(bot.doubt())
+        asyncio.run(bot.lose_track())
     with pytest.raises(LookupError, match="does not run any more"):
         bot.policies.look_up("k")
     assert len(bot.policies.snapshot()["writes_in_doubt"]) == 1
@@ -90,7 +90,7 @@ def test_an_event_loop_that_is_blocked() -> None:
     bot = Bot()
 
     async def main() -> None:
-        await bot.doubt()
+        await bot.lose_track()
         asked: list[Exception] = []
         done = threading.Event()
 

@@ -121,7 +121,7 @@ function renderNeeds() {
   const open = new Set(needs.map((item) => item.id));
   const settled = [...answers].filter(([id]) => !open.has(id)).map(([id, answer]) => (
     { id, kind: "settled", level: "calm", title: "Settled: " + answer.title, detail: "", where: [], count: 1, key: answer.key }));
-  const items = [...needs, ...settled];
+  const items = [...settled, ...needs];
   syncList($("needs-list"), showsAll ? items : items.slice(0, SHOWN_CARDS), newCard, updateCard);
   $("more-needs").hidden = items.length <= SHOWN_CARDS;
   setText($("more-needs"), showsAll ? "Show the first " + SHOWN_CARDS : "Show all " + items.length);
@@ -164,7 +164,7 @@ function updateRow(row, item) {
   setLevel(row, item.level);
   setText(row.kind, item.kind);
   const label = clean([item.policy, item.name].filter(Boolean).join(" · ") || "all");
-  if (row.label.data !== label) row.label.data = label;
+  if (row.label.data !== " " + label) row.label.data = " " + label;
   setText(row.state, item.state);
   syncList(row.buttons, item.actions.map((action) => ({ id: action })), () => {
     const button = make("button");
