@@ -10,7 +10,10 @@ import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("aiohttp", "ccxt", "cli", "httpx", "postgres", "shared", "streams", "trio", "urllib3", "watch")
+EXTRAS = (
+    "aiohttp", "ccxt", "cli", "httpx", "otel", "postgres", "prometheus", "shared", "streams", "trio", "urllib3",
+    "watch",
+)  # fmt: skip
 """The extras that the library itself imports; tools for development are not held to a lowest version."""
 
 

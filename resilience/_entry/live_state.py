@@ -12,7 +12,9 @@ from .. import console
 from .._core.call.late_lookup import LookupResult
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
+from .._pipeline.call_tracing import CallTracer
 from .._pipeline.hand_lookups import look_up_write
+from .._pipeline.metrics_reader import MetricsReader
 from .._pipeline.shared_state import SharedState
 from .._pipeline.snapshot import take_snapshot
 from .active_policies import ActivePolicies, policy_of
@@ -96,6 +98,28 @@ class LiveState:
                 does not run or runs in this thread.
         """
         return look_up_write(self._shared, key, timeout)
+
+    def read_metrics(self, *, kept: int = 0) -> MetricsReader:
+        """Return a reader of every metric, for those who export them; calls are measured until it is closed.
+
+        Args:
+            kept: how many of the last durations of a kind it can give one by one; 0 where histograms are enough.
+        """
+        return MetricsReader(self._shared, lambda: self._active.policy_set.policies, kept)
+
+    def trace_calls(self, tracer: CallTracer) -> Callable[[], None]:
+        """Put each call and each attempt into a span of this tracer, until the returned function is called.
+
+        Everything is compiled again at both. Pipelines that were made from a `Policy` before are not traced.
+        """
+        self._shared.tracers = (*self._shared.tracers, tracer)
+        self._active.compile_again()
+
+        def stop() -> None:
+            self._shared.tracers = tuple(other for other in self._shared.tracers if other is not tracer)
+            self._active.compile_again()
+
+        return stop
 
     def register_stream(self, client: Any) -> None:
         """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""

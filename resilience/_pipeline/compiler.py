@@ -21,6 +21,7 @@ from .._drivers.stage_layers import add_layers
 from .._drivers.sync import compile_sync
 from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async
+from .call_tracing import trace_attempts, trace_calls
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import add_stages
 from .failure_needs import load_needs, load_tables
@@ -159,7 +160,7 @@ class PolicyCompiler:
             quotas=shared.limits.quotas(policy, info, keys, keep_state=self._keep_state),
             admission=shared.limits.admission(policy),
             hold=shared.holds.of(info.host, info.account, info.operation, policy.name),
-            counts=shared.counts_of(policy.name, info.operation),
+            counts=shared.counts.of(policy.name, info.operation),
             unsettled=shared.unsettled,
             skip=skip,
         )
@@ -205,6 +206,8 @@ class PolicyCompiler:
         send = fn
         if is_checked(plan):
             send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
+        tracers = self.shared.tracers
+        send = trace_attempts(tracers, plan, send, asynchronous=asynchronous)
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
@@ -218,7 +221,8 @@ class PolicyCompiler:
             skip=skip,
             memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
         )
-        return add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
+        call = add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
+        return trace_calls(tracers, plan, call, asynchronous=asynchronous)
 
     def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
         """Return a keyed write so that no second call with its key is sent while it is under way."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .._core.policy.shared_settings import SharedSettings
+from .._core.stages.durations import Durations
 
 __all__ = ["FleetMember"]
 
@@ -15,6 +16,14 @@ class FleetMember(Protocol):
 
     settings: SharedSettings
     parts: Mapping[str, Any]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the store answers."""
+
+    @property
+    def round_trips(self) -> Durations:
+        """How long the store took to answer."""
 
     def close(self) -> None:
         """Share nothing any more."""

@@ -5,7 +5,7 @@ Nothing is ever sent again. One that is settled leaves the list of writes in dou
 
 from __future__ import annotations
 
-from .._core.call.late_lookup import LookupResult
+from .._core.call.late_lookup import LookupResult, WriteOutcome
 from .._drivers.late_lookups import look_up_async, look_up_sync
 from .callables import is_async
 from .shared_state import SharedState
@@ -24,6 +24,7 @@ def look_up_write(shared: SharedState, key: str, seconds: float) -> LookupResult
     result = look_up(write.lookup, seconds)
     if result.settles and shared.unsettled.by_key.get(key) is write:
         shared.unsettled.settle(key)
+        write.lookup.plan.counts.add_reconciled("found" if result.outcome is WriteOutcome.FOUND else "not_found")
         shared.events.emit(
             "write_settled",
             policy=write.policy,

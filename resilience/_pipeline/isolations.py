@@ -10,6 +10,7 @@ from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import PolicySet
+from .._core.stages.counter import Counter
 from .._core.stages.hold import Holds
 from .._core.stages.isolation import Isolation, new_isolation
 
@@ -44,6 +45,7 @@ class Isolations:
         self._holds, self._events, self._clock = holds, events, clock
         self.switch: SwitchPart | None = None
         self._taken: dict[str, str] = {}
+        self._counts: dict[str | None, Counter] = {}
         value = os.environ.get(VARIABLE, "").strip()
         if value.lower() not in _OFF:
             self.isolate(None, "environment", "" if value.lower() in _NO_REASON else value)
@@ -51,6 +53,7 @@ class Isolations:
     def isolate(self, policy: str | None, by: str, reason: str, *, cancels: bool = False) -> None:
         """Let nothing of a policy be sent any more, or of all of them; the arguments are those of `Isolation`."""
         self._holds.isolate(new_isolation(policy, by, reason, self._clock.time(), cancels=cancels))
+        self._counts.setdefault(policy, Counter()).next_number()
         if self.switch is not None and by == "hand":
             self.switch.isolated(policy, reason, cancels=cancels)
         self._events.emit("circuit_isolated", policy=policy, by=by, reason=reason)
@@ -79,6 +82,10 @@ class Isolations:
     def of(self, policy: str) -> Isolation | None:
         """Return the first isolation that concerns a policy, or None."""
         return next((one for one in self._holds.isolations if one.concerns(policy)), None)
+
+    def count(self, policy: str) -> int:
+        """Return how often a policy was isolated, by its name or with all the others."""
+        return sum(self._counts[name].total() for name in (policy, None) if name in self._counts)
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Isolate what a new file isolates, and release what it isolates no more. What is equal stays as it is.

@@ -15,7 +15,6 @@ from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
 from .._core.call.open_writes import OPEN_WRITES
-from .._core.call.outcome_counts import OutcomeCounts
 from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.classify.classifier import Classifier
 from .._core.policy.codes import CodeTable
@@ -29,6 +28,8 @@ from .._drivers.late_lookups import current_place
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .call_counts import CallCounts
+from .call_tracing import CallTracer
 from .fleet_member import FleetMember
 from .isolations import Isolations
 from .keys_in_use import KeysInUse
@@ -38,7 +39,6 @@ __all__ = ["SharedState", "check_codes", "new_classifier"]
 
 _Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
-MAX_OPERATIONS = 4096  # that are counted by name
 MAX_NAMES = 1024  # names under which compiled calls of one function keep data
 
 
@@ -58,6 +58,7 @@ class SharedState:
         unsettled: the writes whose outcome nobody knows.
         counts: how calls have ended, by policy and operation.
         streams: the stream clients.
+        tracers: make spans of the calls that are compiled.
         fleet: what is shared with other processes, or None.
         on_release: called with the holds that somebody has released, or None for all that there are; or None.
         log: the log of their events, or None.
@@ -101,8 +102,9 @@ class SharedState:
         self.keys_in_use = KeysInUse()
         self.unsettled = UnsettledWrites(current_place)
         OPEN_WRITES.settle_in(self.unsettled)
-        self.counts: dict[tuple[str, str], OutcomeCounts] = {}
+        self.counts = CallCounts()
         self.streams: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+        self.tracers: tuple[CallTracer, ...] = ()
         self.fleet: FleetMember | None = None
         self.on_release: Callable[[list[Hold] | None], None] | None = None
         self._policy_set = PolicySet({})
@@ -182,13 +184,6 @@ class SharedState:
                     _retune_budget(budget, settings)
         self.breakers.retune(after.policies)
         self.limits.retune(before.policies, after.policies)
-
-    def counts_of(self, policy: str, operation: str) -> OutcomeCounts:
-        """Return the counts of an operation under a policy; beyond a number of names, those of all the others."""
-        name = policy, operation
-        if name not in self.counts and len(self.counts) >= MAX_OPERATIONS:
-            name = policy, "other"
-        return self.counts.setdefault(name, OutcomeCounts())
 
     def describe_holds(self, policy: str | None = None) -> list[dict[str, Any]]:
         """Return the holds that last, as plain data: all, or those that concern a policy."""

@@ -78,7 +78,7 @@ def _admission(shared: SharedState) -> Iterator[dict[str, Any]]:
 
 
 def _counters(shared: SharedState) -> Iterator[Mapping[str, Any]]:
-    for (policy, operation), counts in sorted(shared.counts.copy().items()):
+    for (policy, operation), counts in sorted(shared.counts.all().items()):
         totals = counts.totals()
         if any(totals.values()):  # what was compiled and never called says nothing
             yield {"policy": policy, "operation": operation, **totals}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._core.policy.shared_settings import SharedSettings, without_credentials
+from .._core.stages.durations import Durations
 from .._pipeline.shared_state import SharedState
 from .keys import KeySpace
 from .link import StoreLink, link_to
@@ -55,6 +56,17 @@ class Fleet:
     def close(self) -> None:
         """Leave the fleet."""
         self._leave()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the store answers."""
+        self._link.run()  # in a forked child nobody may have asked anything yet
+        return self._link.lost == ""
+
+    @property
+    def round_trips(self) -> Durations:
+        """How long the store took to answer; without the questions that it did not answer."""
+        return self._link.store.round_trips
 
     def describe(self) -> dict[str, Any]:
         """Return the state of what is shared, as plain data."""

@@ -6,12 +6,14 @@ connection is closed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from hashlib import sha1
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
+from .._core.stages.durations import Durations
 from ..errors import PolicyError
 from .store_checks import danger_of, find_danger
 from .store_errors import StoreLostError, UnsafeStoreError
@@ -23,6 +25,7 @@ __all__ = ["Script", "Store", "require_client"]
 
 R = TypeVar("R")
 _SENTINEL_PORT = 26379
+KEPT_TRIPS = 4096  # the times of the last ones, one by one, for whoever exports them so
 _MISSING = "the store needs redis: pip install 'resilience-middleware[shared]'"
 
 
@@ -52,6 +55,7 @@ class Store:
 
     Attributes:
         trips: how many questions have been sent.
+        round_trips: how long those took that were answered.
     """
 
     def __init__(self, url: str, patience: float) -> None:
@@ -65,6 +69,7 @@ class Store:
         self._patience = patience
         self._client: Any = None
         self.trips = 0
+        self.round_trips = Durations(KEPT_TRIPS)
 
     def connect(self) -> None:
         """Connect, and check that the store can be relied on.
@@ -90,16 +95,23 @@ class Store:
         client = self._client
         if client is None:
             raise StoreLostError("not connected")
-        self.trips += 1
-        return _guarded(lambda: _evaluate(client, script, keys, args))
+        return self._timed(lambda: _evaluate(client, script, keys, args))
 
     def call(self, function: Callable[[Any], R]) -> R:
         """Return what a function of the client of `redis` returns; errors as for `run`."""
         client = self._client
         if client is None:
             raise StoreLostError("not connected")
+        return self._timed(lambda: function(client))
+
+    def _timed(self, question: Callable[[], R]) -> R:
+        """Return the answer of the store to a question."""
         self.trips += 1
-        return _guarded(lambda: function(client))
+        begin = time.monotonic()
+        answer = _guarded(question)
+        now = time.monotonic()
+        self.round_trips.add(now - begin, now)
+        return answer
 
     def close(self) -> None:
         """Close the connection."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .._core.base.event import Event, level_of
 from .._printable import printable
 from .redaction import redact, redact_fields
-from .repeats import Repeats
+from .repeats import Repeats, is_remedy_line
 from .standard_logging import area_of
 
 __all__ = ["EventLog", "Sink"]
@@ -61,19 +61,35 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out, another line stands for it, or it is only counted."""
-        level, area = event.level, area_of(event.name, event.socket)
-        if not self._sink.is_enabled(area, _LEVELS[level]):
+        area = area_of(event.name, event.socket)
+        if not self._sink.is_enabled(area, _LEVELS[event.level]):
             return
         fields = event.fields()
-        times = 0 if _is_in_another_line(event.name, fields) else self._repeats.times(event)
-        if times == 0:
+        level = self._count(event, fields)
+        if level is None or not self._sink.is_enabled(area, _LEVELS[level]):
             return
-        if times > 1:
-            fields["times"] = times
         self._lines += 1
         self._sink.write(
             area, level, f"resilience.{event.name}", {name: _clean(name, value) for name, value in fields.items()}
         )
+
+    def _count(self, event: Event, fields: dict[str, Any]) -> str | None:
+        """Count an event, add what that changes to the fields of its line, and return the line's level; None: no line.
+
+        What a person can mend repeats until somebody has: only its first line has the remedy, and further ones are of
+        level info, but for the tenth, the hundredth and so on.
+        """
+        if _is_in_another_line(event.name, fields):
+            return None
+        times = self._repeats.times(event)
+        if times > 1:
+            fields["times"] = times
+        if times == 1:
+            return event.level
+        if not is_remedy_line(event):
+            return event.level if times else None
+        fields.pop("remedy", None)
+        return event.level if times else "info"
 
     def dropped(self, listener: object, error: Exception) -> None:
         """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
@@ -89,6 +105,11 @@ class EventLog:
             return False
         self._write("warning", "listener_slow", listener=_name(listener), duration=seconds)
         return True
+
+    def alerts_failed(self, http_status: int | None, caused_by: str | None) -> None:
+        """Write one line for alerts that cannot be sent; the URL of a webhook is a secret."""
+        facts = {"http_status": http_status, "caused_by": caused_by}
+        self._write("error", "alerts_failed", **{name: fact for name, fact in facts.items() if fact is not None})
 
     def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
         """Write one line for a stream's handler that raised.

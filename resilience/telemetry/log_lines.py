@@ -12,6 +12,7 @@ from typing import Any
 __all__ = ["line_of", "read_line"]
 
 _WORDS = {
+    "alerts_failed": "alerts cannot be sent, check the webhook",
     "attempt_failed": "attempt failed",
     "breaker_store_failed": "breaker store failed",
     "budget_exhausted": "no retry, the budget is exhausted",

@@ -8,10 +8,12 @@ from math import inf
 
 from .._core.base.event import Event, is_power_of_ten
 
-__all__ = ["Repeats"]
+__all__ = ["Repeats", "is_remedy_line"]
 
 QUIET = 60.0
 """Seconds without a repetition after which the next one counts as the first."""
+QUIET_REMEDY = 600.0
+"""The same where a person has to act, which takes longer."""
 MAX_KINDS = 256
 
 
@@ -31,13 +33,14 @@ class Repeats:
             for name in ("circuit_opened", "circuit_half_opened"):
                 self._kinds.pop((name, event.policy, event.breaker), None)
         kind = _kind(event)
-        return 1 if kind is None else self._count(kind, event.at or 0.0)
+        quiet = QUIET_REMEDY if is_remedy_line(event) else QUIET
+        return 1 if kind is None else self._count(kind, event.at or 0.0, quiet)
 
-    def _count(self, kind: Hashable, at: float) -> int:
+    def _count(self, kind: Hashable, at: float, quiet: float) -> int:
         if len(self._kinds) >= MAX_KINDS and kind not in self._kinds:
             self._kinds = {}
         numbers, last = self._kinds.setdefault(kind, (count(1), [inf]))
-        if at - last[0] > QUIET:
+        if at - last[0] > quiet:
             numbers, last = self._kinds[kind] = count(1), [at]
         last[0] = at
         times = next(numbers)
@@ -53,4 +56,20 @@ def _kind(event: Event) -> Hashable:
     is_error_of_stream = event.name == "attempt_failed" and event.wait_for is None  # such as a frame that is no JSON
     if event.socket is not None and (is_error_of_stream or event.name == "budget_exhausted"):
         return event.name, event.policy, event.operation, event.code, event.caused_by
+    if is_remedy_line(event):
+        return event.name, event.policy, event.operation, event.registry, event.code, event.remedy
     return None
+
+
+def is_remedy_line(event: Event) -> bool:
+    """Return whether a line is of a failure that a person can mend: it repeats until somebody has done so.
+
+    Each has a line, for `replay` and for those who read every call; what is counted is at which level, and with what.
+    A write of uncertain outcome has another event.
+    """
+    return (
+        event.name in ("attempt_failed", "call_failed")
+        and event.category == "user_fixable"
+        and event.socket is None
+        and not event.inner
+    )

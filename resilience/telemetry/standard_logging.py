@@ -17,7 +17,7 @@ __all__ = ["AREAS", "area_of", "is_enabled", "standard_logger", "to_record"]
 AREAS = ("call", "breaker", "stream", "policy")
 _LOGGERS = {area: logging.getLogger(f"resilience.{area}") for area in AREAS}
 _OF_BREAKERS = ("circuit_", "breaker_")
-_OF_POLICIES = ("policy_", "listener_")
+_OF_POLICIES = ("policy_", "listener_", "alerts_")
 
 
 def area_of(event: str, socket: object = None) -> str:

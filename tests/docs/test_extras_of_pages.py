@@ -99,6 +99,15 @@ def test_the_table_of_extras_is_complete() -> None:
     assert listed == sorted(EXTRAS.keys() - {"bench", "dev", "docs", "mutants"})
 
 
+def test_the_page_on_installing_has_the_table_of_the_readme() -> None:
+    """Both list the same extras in the same words."""
+    tables = [
+        re.findall(r"^\| `\w+` \|.*$", text.replace("](docs/", "]("), re.MULTILINE)
+        for text in ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/install.md"))
+    ]
+    assert tables[0] == tables[1]
+
+
 def test_the_environment_lacks_the_rest(tmp_path: Path) -> None:
     """The environment of a page that names nothing has no pytest and no httpx."""
     make_environment(tmp_path, PROJECT["dependencies"])

@@ -52,6 +52,7 @@ class Loads(HTMLParser):
             self.addresses.append(attributes.get("src") or attributes.get("href") or "")
 
 
+@pytest.mark.slow
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     """Scripts, styles, fonts and pictures are all the site's own; so are those that its styles name."""
     foreign = []

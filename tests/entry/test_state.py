@@ -172,7 +172,7 @@ def test_a_call_that_waits_for_its_turn_is_cancelled() -> None:
 
 def test_names_beyond_a_number_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """What callers name is without number, the counts are not."""
-    monkeypatch.setattr("resilience._pipeline.shared_state.MAX_OPERATIONS", 2)
+    monkeypatch.setattr("resilience._pipeline.call_counts.MAX_OPERATIONS", 2)
     rules = policies()
     for name in ("a", "b", "c", "d"):
         rules.resilient("p", operation=name)(len)("")

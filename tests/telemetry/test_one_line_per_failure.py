@@ -301,3 +301,55 @@ def test_a_pipeline_has_a_log_of_its_own(
         pipeline.call(lambda: 1 / 0)
     assert len(caplog.records) == (log in (True, "logging"))
     assert ("resilience.write_unknown" in capsys.readouterr().err) is (log == "structlog")
+
+
+def test_a_remedy_is_written_once(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand calls that a person has to mend write four warnings, the first with the remedy; each error has it."""
+    clock = FakeClock()
+    policies = new_policies(clock, codes=["bitget"], retry="off")
+    errors = [ApiError("40014") for _ in range(1001)]
+    call = policies.resilient("p", operation="place")(driver.transport(errors))
+    for _ in range(1000):
+        error = fail(driver, call)
+        clock.advance(0.5)
+    assert [facts(record, "times") for record in caplog.records] == [
+        ("WARNING", times) for times in (None, 10, 100, 1000)
+    ]
+    assert [hasattr(record, "remedy") for record in caplog.records] == [True, False, False, False]
+    assert "Grant the named permission" in error.__notes__[0]
+    clock.advance(601)
+    fail(driver, call)
+    assert facts(caplog.records[-1], "times", "remedy") == (
+        "WARNING",
+        None,
+        "Grant the named permission to this API key",
+    )
+
+
+def test_each_call_has_a_line_at_the_level_info(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """`resilience replay` finds every call; the remedy is in the first line of each event alone."""
+    caplog.set_level("INFO")
+    policies = new_policies(codes=["bitget"], retry="off")
+    call = policies.resilient("p", operation="place")(driver.transport([ApiError("40014")] * 3))
+    for _ in range(3):
+        fail(driver, call)
+    assert [facts(record, "event") for record in caplog.records] == [
+        ("INFO", "resilience.attempt_failed"), ("WARNING", "resilience.call_failed"),
+        *[("INFO", "resilience.attempt_failed"), ("INFO", "resilience.call_failed")] * 2,
+    ]  # fmt: skip
+    assert [hasattr(record, "remedy") for record in caplog.records] == [True, True, False, False, False, False]
+
+
+def test_an_uncertain_write_is_never_counted_away(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is an error with a key and a remedy of its own, whatever it repeats."""
+    keys = iter("abc")
+    place = new_policies(retry="off").resilient("p", key="client_id", key_factory=lambda: next(keys))
+
+    def send(*, client_id: str) -> None:
+        raise TimeoutError
+
+    call = place(driver.function(send))
+    for _ in range(3):
+        fail(driver, call)
+    assert [facts(record, "key") for record in caplog.records] == [("ERROR", key) for key in "abc"]
+    assert all(f"key {record.key}" in record.remedy for record in caplog.records)  # type: ignore[attr-defined]

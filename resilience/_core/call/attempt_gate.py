@@ -48,6 +48,7 @@ class AttemptGate:
         gate.permits.discard(gate.trial)
 
     Attributes:
+        began: when the call began that waits here first.
         deadline: the instant by which the call must have ended; what the machine sleeps is taken off.
         now: the instant of the last step.
         payment: what it pays, with its turn in the queue of a quota.
@@ -68,6 +69,7 @@ class AttemptGate:
         "_plan",
         "_sleep_watch",
         "_waits_for_quota",
+        "began",
         "deadline",
         "now",
         "payment",
@@ -100,6 +102,9 @@ class AttemptGate:
         """
         self._plan = plan
         self._sleep_watch = SleepWatch(plan.clock)  # first: a user's function of lanes or weights may be slow
+        if call.began is None:
+            call.began = plan.clock.monotonic()
+        self.began = call.began
         lane = plan.lane(call.args, call.kwargs)
         self._high_priority = plan.high_priority(call.args, call.kwargs)
         self.payment = Payment(plan, plan.weights(call.args, call.kwargs), high_priority=self._high_priority)
@@ -186,6 +191,7 @@ class AttemptGate:
             due, self._due = self._due, None
             if self._waits_for_quota:
                 self._plan.emit("quota_waited", wait_for=due - self.now)
+                self.payment.count_wait(due - self.now, now)
             self.waited += due - self.now
             if now < due:
                 self.time_ahead += due - now

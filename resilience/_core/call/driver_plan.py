@@ -10,6 +10,7 @@ from ..stages.hold import OperationHold
 from ..stages.rate_window import RateWindow
 from .gate_plan import PermitOrGeneration
 from .idempotency_key import KeySlot
+from .outcome_counts import OutcomeCounts
 from .send_log import SendLog
 
 __all__ = ["DriverPlan"]
@@ -32,6 +33,7 @@ class DriverPlan(NamedTuple):
         pay_at_once: pays several windows.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
         successes: `next(successes)` counts a call that ended well.
+        counts: how the calls have ended; a driver reads here whether somebody wants to know how long they took.
     """
 
     now: Callable[[], float]
@@ -47,3 +49,4 @@ class DriverPlan(NamedTuple):
     pay_at_once: Callable[[float], PermitOrGeneration | None]
     new_stamps: Callable[[], SendLog] | None
     successes: Iterator[int]
+    counts: OutcomeCounts

@@ -39,6 +39,7 @@ class CallHistory:
         events: emits the events of the call; it has the number of the last attempt and its outcome.
         failed_at: when the last attempt failed, a monotonic instant.
         key_of_other: a lookup found that the key belongs to another order.
+        looked_up: the reconciler has been called.
         plan: the operation's plan.
         rejection: what rejected a later attempt from inside it; nothing was sent by that one.
         permit: the breaker's permit of the attempt under way.
@@ -47,6 +48,7 @@ class CallHistory:
 
     __slots__ = (
         "_attempt_began",
+        "_began",
         "_ended",
         "_inner",
         "_must_discard",
@@ -57,6 +59,7 @@ class CallHistory:
         "events",
         "failed_at",
         "key_of_other",
+        "looked_up",
         "permit",
         "plan",
         "rejection",
@@ -83,8 +86,9 @@ class CallHistory:
         self.permit = AttemptPermit(plan, permit)
         self._inner = InnerCalls(plan, inherited, latest_record)
         self._attempt_began = self.failed_at = started
+        self._began = started if call.began is None else call.began
         self._outer = outer
-        self.key_of_other = self._must_discard = self._ended = False
+        self.key_of_other = self.looked_up = self._must_discard = self._ended = False
         self.rejection: BaseException | None = None
         self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
@@ -156,6 +160,8 @@ class CallHistory:
             apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
         self.events.is_inner = is_inner or is_rejection(outcome)
+        if not is_rejection(outcome):  # of which nothing was sent
+            self.plan.counts.add_failed_attempt(failure)
         return self.events.is_inner
 
     def report_failure(self, wait_for: float | None = None) -> None:
@@ -191,20 +197,22 @@ class CallHistory:
         self._ended = True  # not before: until then an interrupt gives the permit back
         self.plan.emit_breaker_events()
         self._count_success(self.attempt)
+        self._count_lookups("not_found")
         self.events.emit_end("call_recovered", self.attempt)
 
     def record_answered_by_stage(self) -> None:
         """Record that a custom stage has answered: nothing was sent, so the attempt counts nowhere."""
         self.permit.release()
         self._ended = True
-        self._count_success(self.attempt)
+        self._count_success(self.attempt, by_attempt=False)
         if self.attempt > 1:
             self.events.emit_end("call_recovered", self.attempt)
 
     def record_reconciled(self) -> None:
         """Record that a lookup found the write to have been executed."""
         self._ended = True
-        self._count_success(self._inner.requests)
+        self._count_success(self._inner.requests, by_attempt=False)
+        self._count_lookups("found")
         self.events.emit_end("call_reconciled", self._inner.requests)
 
     def record_end(self) -> None:
@@ -225,18 +233,23 @@ class CallHistory:
         else:
             if self.proved_not_executed:
                 self.plan.unsettled.settle(final.key)  # of an earlier call with this key
-            self.plan.counts.add("rejected" if is_rejection(outcome) else "failed")
+            self.plan.count_end("rejected" if is_rejection(outcome) else "failed", self._began)
+        self._count_lookups("unknown" if maybe_executed else "not_found")
         self.events.emit_end("call_failed", final.attempts)
 
     def _record_unsettled(self, final: Failure, outcome: str) -> None:
         plan = self.plan
-        plan.counts.add(outcome)
+        plan.count_end(outcome, self._began)
         lookup = LateLookup(plan, self.call, self.sent.uncertain_write) if plan.info.reconcile is not None else None
         is_inner = self.call.key is None and final.key is not None  # it is the key of a call inside this one
         plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time(), lookup, is_inner=is_inner)
 
-    def _count_success(self, attempts: int) -> None:
-        self.plan.counts.add("ok")
+    def _count_lookups(self, result: str) -> None:
+        if self.looked_up:
+            self.plan.counts.add_reconciled(result)
+
+    def _count_success(self, attempts: int, *, by_attempt: bool = True) -> None:
+        self.plan.count_end("ok", self._began, by_attempt=by_attempt)
         self.plan.unsettled.settle(self.call.key)
         mark_attempts(self.plan, attempts)
 
@@ -278,7 +291,8 @@ class CallHistory:
                 self.sent.open_under_way()
             self._record_unsettled(failure, "cancelled")
         else:
-            plan.counts.add("cancelled")
+            plan.count_end("cancelled", self._began)
+        self._count_lookups("unknown" if maybe_executed else "not_found")
         if not plan.idempotent:
             executed = "maybe" if maybe_executed else "no"
             self.events.emit_end("call_abandoned", failure.attempts, executed=executed)

@@ -120,6 +120,7 @@ class LookupDecision:
             sent: when it was called.
             now: the present instant.
         """
+        self._history.looked_up = True
         error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
         if error is not None:
             # A bug of the program: it would fail again, so nobody waits for the deadline in silence.

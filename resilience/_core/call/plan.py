@@ -206,11 +206,20 @@ class Plan:
             pay_at_once=gate.pay_at_once,
             new_stamps=self.info.new_stamps if self.logs_sends else None,
             successes=self.counts.successes,
+            counts=self.counts,
         )
 
     def count_attempts_apart(self) -> None:
         """Have the attempts of a race counted apart: the race itself counts its calls. Before anything is compiled."""
-        self.counts = OutcomeCounts()
+        self.counts = self.call_counts.count_races()
+
+    def count_end(self, outcome: str, began: float, *, by_attempt: bool = True) -> None:
+        """Count a call that has begun at a monotonic instant; see `OutcomeCounts.add`."""
+        counts = self.counts
+        counts.add(outcome, by_attempt=by_attempt)
+        if counts.ok_durations is not None:
+            now = self.clock.monotonic()
+            counts.add_duration(outcome, now - began, now)
 
     def begin_first_attempt(self, now: float, deadline: float, key: str | None) -> CallContext:
         """Record that the first attempt of a call begins, which has passed its gate; return its context."""

@@ -17,7 +17,8 @@ class Payment:
         ticket: its turn in the queue of a quota; None where it has none.
     """
 
-    __slots__ = ("_costs", "_half_time", "_high_priority", "_paid_at", "_plan", "_weights", "is_cut_off", "ticket")
+    __slots__ = ("_costs", "_half_time", "_high_priority", "_paid_at", "_plan", "_waits_for", "_weights",
+                 "is_cut_off", "ticket")  # fmt: skip
 
     def __init__(self, plan: GatePlan, weights: tuple[int, ...], *, high_priority: bool) -> None:
         self._plan = plan
@@ -26,6 +27,7 @@ class Payment:
         self._costs: list[Cost] = []
         self._paid_at = 0.0
         self._half_time: float | None = None
+        self._waits_for: RateWindow | None = None
         self.is_cut_off = False
         self.ticket: QueueTicket | None = None
 
@@ -49,6 +51,11 @@ class Payment:
             self._queue_for(window, ready_at, costs, now) if self._plan.fits_deadline(ready_at, deadline) else ready_at
         )
 
+    def count_wait(self, seconds: float, now: float) -> None:
+        """Measure a wait for the quota whose window allowed no attempt; it ends at this monotonic instant."""
+        if self._waits_for is not None and self._plan.quotas is not None:
+            self._plan.quotas.quota_of_window(self._waits_for).waits.add(seconds, now)
+
     def undo(self) -> None:
         """Take back what was paid."""
         costs, self._costs = self._costs, []
@@ -68,6 +75,7 @@ class Payment:
 
     def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
         """Keep the turn in the queue of this window, or join it; return from when to try again."""
+        self._waits_for = window
         if self.ticket is not None and self.ticket.rate_window is window:
             self.ticket.ready_at = ready_at
             return ready_at

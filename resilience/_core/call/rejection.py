@@ -26,7 +26,8 @@ def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
     """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
     assert plan.breaker is not None
     next(plan.breaker.refusals)
-    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.rejects_until, now), outer)
+    rejection = plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.rejects_until, now)
+    return _report(plan, rejection, outer, now)
 
 
 def reject_expired(plan: Plan, outer: object) -> Exception:
@@ -44,20 +45,20 @@ def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     rejection, gate.rejection = gate.rejection, None
     if plan.breaker is not None and getattr(rejection, "reason", None) == CircuitOpenError.reason:
         next(plan.breaker.refusals)
-    return _report(plan, rejection, outer)
+    return _report(plan, rejection, outer, gate.began)
 
 
-def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object) -> None:
-    """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
+def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object, began: float = 0.0) -> None:
+    """Record on a cancellation that the call, begun then, was still waiting for its first attempt: nothing was sent."""
     if not isinstance(error, Exception):
-        plan.counts.add("cancelled")
+        plan.count_end("cancelled", began)
         call = FailedCall(plan.operation, (), {}, key)
         attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
 
 
-def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
+def _report(plan: Plan, rejection: Any, outer: object, began: float | None = None) -> Exception:
     """Count the rejection, emit `call_rejected`, mark the error for an outer call, and return it."""
-    plan.counts.add("rejected")
+    plan.count_end("rejected", plan.clock.monotonic() if began is None else began)
     if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is read
         attach_failure(rejection, None, outer)
     if plan.events.listeners:

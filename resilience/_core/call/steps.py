@@ -40,9 +40,10 @@ class FailedCall:
         attempt: number of attempts so far.
         failure: the last `Failure`.
         sent_at: stamp of the first attempt, Unix seconds.
+        began: when it began, monotonic seconds; None where its first attempt did not have to wait.
     """
 
-    __slots__ = ("args", "attempt", "failure", "key", "kwargs", "operation", "sent_at")
+    __slots__ = ("args", "attempt", "began", "failure", "key", "kwargs", "operation", "sent_at")
 
     def __init__(self, operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> None:
         self.operation = operation
@@ -50,5 +51,6 @@ class FailedCall:
         self.kwargs = kwargs
         self.key = key
         self.attempt = 0
+        self.began: float | None = None
         self.failure: Failure | None = None
         self.sent_at: float | None = None

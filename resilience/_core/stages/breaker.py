@@ -74,6 +74,11 @@ class Breaker(SwitchableBreaker):
         return {"succeeded": succeeded, "failed": failed, "slow": slow}
 
     @property
+    def transitions(self) -> dict[str, int]:
+        """How often it has gone to each state. Being isolated by `Policies.isolate` is counted by that."""
+        return self._states.transitions.copy()
+
+    @property
     def open_until(self) -> float | None:
         """When its first trial is admitted, Unix seconds; None while it is not open, or open until it is closed."""
         left = self._trial_from - self._clock()

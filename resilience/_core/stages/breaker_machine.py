@@ -218,7 +218,7 @@ class BreakerMachine:
         self._set_trial_from(now + self._open_for)
         self._closed_generation = self.generation = 0
         self._reset_counts()
-        self._states.change_to("open")
+        self._states.change_to("open", isolated=self._isolated)
 
     def _close(self, now: float) -> None:
         self._isolated, self.opened_by = False, None

@@ -54,6 +54,8 @@ class SwitchableBreaker(BreakerMachine):
         self._emit_at_once(True)
 
     def _force_open(self, now: float, isolated: bool) -> None:
+        if self._states.current == "open" and isolated is not self._isolated:
+            self._states.transitions["isolated" if isolated else "open"] += 1
         self._isolated = isolated
         if not isolated:
             self._open_for = self._settings.open_for

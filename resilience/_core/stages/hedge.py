@@ -109,6 +109,13 @@ def races(plan: Any, *, asynchronous: bool) -> bool:
     return bool(may_race and plan.idempotent and not plan.info.send_once)
 
 
+def _count(plan: Any, outcome: str, started: float) -> None:
+    """Count a race; what its attempts did is counted apart."""
+    plan.call_counts.add(outcome, by_attempt=False)
+    now = plan.clock.monotonic()
+    plan.call_counts.add_duration(outcome, now - started, now)
+
+
 def _outcome_of(plan: Any, result: Any, error: BaseException | None) -> str | None:
     """Return how a race has ended for the counts; None for an exception that steers the program."""
     if error is None:
@@ -169,11 +176,11 @@ class HedgeStage(BuiltInStage):
             try:
                 result, error = yield Invocation(inputs.race, (plan, race, attempt))
             except BaseException:
-                plan.call_counts.add("cancelled")
+                _count(plan, "cancelled", started)
                 raise
             outcome = _outcome_of(plan, result, error)
             if outcome is not None:
-                plan.call_counts.add(outcome)
+                _count(plan, outcome, started)
             if error is None:
                 duration = plan.clock.monotonic() - started
                 hedge_delay.add(duration)

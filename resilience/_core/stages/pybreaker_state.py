@@ -70,13 +70,17 @@ def _overrides(listener: object, name: str) -> bool:
 class BreakerState:
     """The state of one breaker, and the queue of notices. Its owner holds a lock around every change.
 
+    Attributes:
+        queue: the notices.
+        transitions: how often it has gone to each state, as `Breaker.state` names it.
+
     Args:
         name: what the breaker guards.
         open_for: seconds for which the breaker opens at first, for listeners that read it.
         counts: returns (failures in a row, successes while half-open), for listeners that read them.
     """
 
-    __slots__ = ("_counts", "_name", "_open_for", "_real", "queue")
+    __slots__ = ("_counts", "_name", "_open_for", "_real", "queue", "transitions")
 
     def __init__(self, name: str, open_for: float, counts: Callable[[], tuple[int, int]]) -> None:
         self._name = name
@@ -84,6 +88,7 @@ class BreakerState:
         self._counts = counts
         self._real: pybreaker.CircuitBreaker | None = None
         self.queue: deque[QueuedNotice] = deque()
+        self.transitions = {"closed": 0, "half-open": 0, "open": 0, "isolated": 0}
 
     @property
     def current(self) -> str:
@@ -98,9 +103,10 @@ class BreakerState:
                 self._real = created
         return self._real
 
-    def change_to(self, state: str) -> None:
-        """Go to this state; nothing is queued where it is the present one."""
+    def change_to(self, state: str, *, isolated: bool = False) -> None:
+        """Go to this state; nothing is queued where it is the present one. Being isolated is a kind of `open`."""
         if state != self.current:
+            self.transitions["isolated" if isolated else state] += 1
             real = self.load()
             {"open": real.open, "half-open": real.half_open, "closed": real.close}[state]()
 

@@ -50,6 +50,10 @@ class Quotas:
                 return False
         return bool(windows)
 
+    def quota_of_window(self, window: RateWindow) -> Quota:
+        """Return the quota that this window belongs to, be it as other attempts or as cancels see it."""
+        return next((quota for quota in self.entries if quota.has_window(window)), self.entries[0])
+
     def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
         """Return the weight in each quota of a call with these arguments."""
         return tuple(_weight(weight, args, kwargs) for weight in self._weights)

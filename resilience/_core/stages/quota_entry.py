@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..policy.sections import QuotaSettings
+from .durations import Durations
 from .rate_window import QueueTicket, RateWindow
 
 __all__ = ["Cost", "Quota"]
 
 Cost = tuple[RateWindow, int]
 """A window and how many of its sends an attempt counts for."""
+KEPT_WAITS = 4096  # the last ones, one by one, for whoever exports them so
 
 
 class Quota:
@@ -26,9 +28,10 @@ class Quota:
         span: seconds in which `burst` sends are allowed.
         common: the window of all lanes.
         reserved: the window of high-priority lanes, or None.
+        waits: how long attempts have waited for it.
     """
 
-    __slots__ = ("_new_window", "common", "key", "reserved", "settings", "span")
+    __slots__ = ("_new_window", "common", "key", "reserved", "settings", "span", "waits")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Quota:
         """
         self.settings = settings
         self.key = key
+        self.waits: Durations = Durations(KEPT_WAITS) if before is None else before.waits
         reserve = _reserved_sends(settings)
         self.span = settings.burst / settings.rate
         self._new_window = new_window or _new_window
@@ -75,6 +79,10 @@ class Quota:
         else:
             self.reserved = None
         self.settings = settings
+
+    def has_window(self, window: RateWindow) -> bool:
+        """Return whether a window is one of this quota, be it as other attempts or as cancels see it."""
+        return any(window in (own, own.urgent, own.urgent.on_credit) for own in self._windows)
 
     def cost(self, now: float, weight: int, queue_ticket: QueueTicket | None, *, high_priority: bool) -> Cost:
         """Return the window that an attempt pays: the common one, or the reserved one where it may send earlier."""

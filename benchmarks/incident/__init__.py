@@ -1,0 +1,10 @@
+"""A scripted incident: a bot on the sandbox through an outage, a ban, an order of unknown outcome and a wrong key.
+
+    python -m benchmarks.incident
+
+draws the pictures of the docs from what happens in it. `Incident` is the incident itself.
+"""
+
+from .scenario import Incident, Sample
+
+__all__ = ["Incident", "Sample"]

@@ -1,0 +1,140 @@
+"""Reads every metric of one set of policies at this moment, for whoever exports them. Nothing is counted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .._core.call.outcome_counts import LOOKUP_RESULTS
+from .._core.stages.duration_text import format_duration
+from ..telemetry.metric_table import METRICS, OTHER, Reading, Value
+from ..telemetry.redaction import redact
+from .shared_state import SharedState
+from .snapshot import take_snapshot
+
+__all__ = ["MAX_NAMES", "MetricsReader"]
+
+MAX_NAMES = 200  # values of an attribute, such as operations, that are exported by name
+Row = tuple[str, tuple[Any, ...], Value]
+"""The last part of a metric's name, the values of its attributes, and its value."""
+_BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2, "isolated": 3}
+_SOCKET_STATES = {
+    "live": 0, "connecting": 1, "authenticating": 1, "subscribing": 1, "stale": 2, "waiting": 2, "given up": 3,
+    "idle": 4, "closed": 4,
+}  # fmt: skip
+_FREE = ("outcome", "category", "executed", "to", "result")
+"""Attributes with few values, all of them ours."""
+
+
+class MetricsReader:
+    """Reads the metrics. While it is open, it is measured how long calls take. Safe across threads.
+
+    The first `MAX_NAMES` values of an attribute keep their names; those that come later are `other`, so that a series
+    never changes its name.
+    """
+
+    def __init__(self, shared: SharedState, names: Callable[[], Iterable[str]], kept: int = 0) -> None:
+        """Begin to measure.
+
+        Args:
+            shared: what is read.
+            names: returns the names of the policies of the file.
+            kept: how many durations of a kind can be read one by one; 0 where histograms are enough.
+        """
+        self._shared = shared
+        self._policy_names = names
+        self._names: dict[str, dict[str, str]] = {}
+        self._doubted: dict[str, bool] = {}
+        self.close = shared.counts.measure(kept)
+
+    def read(self) -> list[Reading]:
+        """Return every metric with its present values; one that has none is among them too."""
+        values: dict[str, dict[tuple[str, ...], Any]] = {name: {} for name in METRICS}
+        snapshot = take_snapshot(self._shared, self._policy_names())
+        for part in (self._calls(), self._breakers(snapshot), self._quotas(), self._fleet(), self._rows(snapshot)):
+            for name, attributes, value in part:
+                metric = METRICS[f"resilience.{name}"]
+                named = tuple(map(self._name, metric.attributes, attributes))
+                same = values[metric.name]
+                if named not in same:
+                    same[named] = value
+                else:
+                    same[named] = max(same[named], value) if metric.combine == "max" else same[named] + value
+        return [Reading(metric, values[name]) for name, metric in METRICS.items()]
+
+    def _name(self, attribute: str, value: Any) -> str:
+        """Return the value of an attribute as it is exported, without secrets."""
+        text = str(value or "")
+        if attribute in _FREE:
+            return text
+        names = self._names.setdefault(attribute, {})
+        name = names.get(text)
+        if name is None:
+            name = names.setdefault(text, redact(text)) if len(names) < MAX_NAMES else OTHER
+        return name
+
+    def _calls(self) -> Iterator[Row]:
+        for (policy, operation), counts in self._shared.counts.all().items():
+            totals = counts.totals()
+            for outcome, total in totals.items():
+                yield "calls", (policy, operation, outcome), total
+            for (category, executed), total in counts.attempts().items():
+                yield "attempts", (policy, operation, category, executed), total
+            for outcome, durations in counts.durations().items():
+                if totals[outcome]:
+                    yield "call.duration", (policy, operation, outcome), (durations,)
+            reconciled = counts.reconciled()
+            for result in LOOKUP_RESULTS if reconciled else ():
+                yield "reconciled", (operation, result), reconciled.get(result, 0)
+
+    def _breakers(self, snapshot: dict[str, Any]) -> Iterator[Row]:
+        isolations = self._shared.isolations
+        guarded = set()
+        for breaker in self._shared.breakers.all():
+            guarded.add(breaker.policy)
+            yield "breaker.state", (breaker.policy, breaker.key), _BREAKER_STATES[breaker.state]
+            transitions = breaker.transitions
+            transitions["isolated"] += isolations.count(breaker.policy)
+            for state, total in transitions.items():
+                yield "breaker.transitions", (breaker.policy, breaker.key, state), total
+        for policy in snapshot["policies"]:  # the kill switch works where there is no breaker too
+            if policy["isolated"] and policy["name"] not in guarded:
+                yield "breaker.state", (policy["name"], policy["name"]), _BREAKER_STATES["isolated"]
+
+    def _quotas(self) -> Iterator[Row]:
+        now = self._shared.clock.monotonic()
+        quotas = self._shared.limits.all_quotas()
+        unnamed = [(policy, quota.key) for policy, name, quota in quotas if name is None]
+        for policy, name, quota in quotas:
+            # Two quotas of one policy and key are told apart by their numbers.
+            several = name is None and unnamed.count((policy, quota.key)) > 1
+            limit = quota.settings.burst
+            attributes = f"{policy} {limit} per {format_duration(quota.span)}" if several else name or policy, quota.key
+            yield "quota.used", attributes, max(0, limit - quota.left(now))
+            yield "quota.limit", attributes, limit
+            yield "quota.wait", attributes, (quota.waits,)
+
+    def _fleet(self) -> Iterator[Row]:
+        fleet = self._shared.fleet
+        if fleet is not None:
+            yield "shared.up", (fleet.settings.namespace,), int(fleet.is_up)
+            yield "shared.round_trip", (fleet.settings.namespace,), (fleet.round_trips,)
+
+    def _rows(self, snapshot: dict[str, Any]) -> Iterator[Row]:
+        for hold in snapshot["holds"]:
+            yield "hold", (hold["host"], hold["account"]), hold["seconds_left"]
+        for budget in snapshot["budgets"]:
+            yield "budget.left", (budget["policy"],), budget["left"]
+        for lane in snapshot["admission"]:
+            yield "admission.running", (lane["policy"], lane["lane"]), lane["running"]
+            yield "admission.waiting", (lane["policy"], lane["lane"]), lane["waiting"]
+        self._doubted |= {write["operation"]: True for write in snapshot["writes_in_doubt"]}
+        self._doubted |= {row["operation"]: True for row in snapshot["counters"] if row["unknown"]}
+        for operation in self._doubted:  # once in doubt, an operation goes back to 0 and does not vanish
+            yield "writes_in_doubt", (operation,), 0
+        for write in snapshot["writes_in_doubt"]:
+            yield "writes_in_doubt", (write["operation"],), 1
+        for stream in snapshot["streams"]:
+            yield "stream.state", (stream["socket"],), _SOCKET_STATES[stream["state"]]
+            for name in ("reconnects", "gaps", "dropped"):
+                yield f"stream.{name}", (stream["socket"],), stream[name]

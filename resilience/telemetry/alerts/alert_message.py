@@ -1,0 +1,123 @@
+"""Writes messages about entries of the inbox, for programs and for the chats that people read.
+
+What a message carries has no secrets, and nothing that a terminal or a chat would act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..._printable import printable
+from ..inbox_entry import InboxEntry
+from ..redaction import redact
+
+__all__ = ["FORMATS", "AlertMessage", "body_of", "new_message"]
+
+MAX_ENTRIES = 10  # of one message
+MAX_FIELD = 400  # characters of one text of an entry
+_MAX_TEXT = {"discord": 2_000, "telegram": 4_000, "slack": 4_000}
+"""Characters of a message; Telegram takes 4,096 and Slack cuts a longer text."""
+_MAX_NAME = 100
+
+
+class AlertMessage(NamedTuple):
+    """What a message says.
+
+    Attributes:
+        name: which bot needs somebody.
+        entries: the new entries, the most urgent first.
+        more: how many further entries there are that did not fit.
+        text: the same in lines for people.
+    """
+
+    name: str
+    entries: tuple[InboxEntry, ...]
+    more: int
+    text: str
+
+
+Format = Callable[[AlertMessage], Any]
+"""Makes of a message what is sent as JSON."""
+
+
+def new_message(name: str, entries: Iterable[InboxEntry], limit: int | None = None) -> AlertMessage:
+    """Return a message about these entries.
+
+    Args:
+        name: which bot needs somebody.
+        entries: the entries, in the order in which they are written.
+        limit: characters of the text; entries that do not fit are counted in `more`.
+    """
+    everything = list(entries)
+    title = f"{_short(name, _MAX_NAME)} needs you:"
+    lines, shown = [title], []
+    left = (limit or 1_000_000) - len(title) - len("\nand 10000 more")
+    for entry in everything[:MAX_ENTRIES]:
+        clean = _clean(entry)
+        line = _line(clean)
+        left -= len(line) + 1
+        if left < 0:
+            break
+        lines.append(line)
+        shown.append(clean)
+    more = len(everything) - len(shown)
+    return AlertMessage(title[: -len(" needs you:")], tuple(shown), more, "\n".join([*lines, *_rest(more)]))
+
+
+def body_of(name: str, entries: Iterable[InboxEntry], form: str | Format, fields: Mapping[str, Any]) -> Any:
+    """Return what is sent about these entries: a value for `json.dumps`."""
+    if callable(form):
+        return form(new_message(name, entries))
+    body = FORMATS[form](new_message(name, entries, _MAX_TEXT.get(form)))
+    return {**body, **fields}
+
+
+def _json(message: AlertMessage) -> dict[str, Any]:
+    entries = [entry._asdict() for entry in message.entries]
+    return {"name": message.name, "text": message.text, "entries": entries, "more": message.more}
+
+
+def _slack(message: AlertMessage) -> dict[str, Any]:
+    # The three characters that Slack reads as markup: with them `<!channel>` would wake everybody.
+    text = message.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {"text": text}
+
+
+def _discord(message: AlertMessage) -> dict[str, Any]:
+    return {"content": message.text, "allowed_mentions": {"parse": []}}
+
+
+def _telegram(message: AlertMessage) -> dict[str, Any]:
+    # Without `parse_mode` the text is taken as it is.
+    return {"text": message.text, "link_preview_options": {"is_disabled": True}}
+
+
+FORMATS: dict[str, Callable[[AlertMessage], dict[str, Any]]] = {
+    "json": _json,
+    "slack": _slack,
+    "discord": _discord,
+    "telegram": _telegram,
+}
+"""The formats by their names."""
+
+
+def _clean(entry: InboxEntry) -> InboxEntry:
+    texts: dict[str, Any] = {name: _short(value) for name, value in entry._asdict().items() if isinstance(value, str)}
+    return entry._replace(**texts)
+
+
+def _short(text: str, limit: int = MAX_FIELD) -> str:
+    # Cut first: what follows takes time in proportion to the text, which an API may have chosen.
+    clean = printable(redact(text[: 4 * limit]))
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
+
+
+def _line(entry: InboxEntry) -> str:
+    times = f" ({entry.times:,} times)" if entry.times > 1 and entry.kind != "write_in_doubt" else ""
+    remedy = f"\n  {entry.remedy}" if entry.remedy else ""
+    return f"• {entry.title}{times}{remedy}"
+
+
+def _rest(more: int) -> list[str]:
+    return [f"and {more:,} more"] if more else []
