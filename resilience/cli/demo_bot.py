@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -76,7 +77,7 @@ class DemoBot:
             threading.Thread(target=self._repeat, args=(work, pause), name="resilience-demo-bot", daemon=True)
             for work, pause in ((self._read_price, 0.08), (self._place_order, 0.35), (self._meet_trouble, 0.5))
         ]
-        self._number, self._met = 0, -1.0
+        self._next_number, self._met = count(1).__next__, -1.0
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -108,8 +109,8 @@ class DemoBot:
         self._price()
 
     def _place_order(self) -> None:
-        self._number += 1
-        self._place(f"order-{self._number}", _FAULTS[self._number % len(_FAULTS)])
+        number = self._next_number()
+        self._place(f"order-{number}", _FAULTS[number % len(_FAULTS)])
 
     def _meet_trouble(self) -> None:
         """Meet the troubles that are due since the last time."""
@@ -119,12 +120,13 @@ class DemoBot:
                 self._begin(fault)
 
     def _begin(self, fault: str) -> None:
-        self._number += 1
+        number = self._next_number()
         if fault == "no funds":
-            self._place(f"order-{self._number}", "http200_code")
-        elif len(self.policies.snapshot()["writes_in_stay_uncertain"]) < _MAX_DOUBTS:
-            self._exchange.script(f"query:doubt-{self._number}", ["query_drop"] * _LOOKUPS)
-            threading.Thread(target=self._stay_uncertain, args=(f"doubt-{self._number}", fault), daemon=True).start()
+            self._place(f"order-{number}", "http200_code")
+        elif len(self.policies.snapshot()["writes_in_doubt"]) < _MAX_DOUBTS:
+            client_id = f"order-{number}"
+            self._exchange.script(f"query:{client_id}", ["query_drop"] * _LOOKUPS)
+            threading.Thread(target=self._stay_uncertain, args=(client_id, fault), daemon=True).start()
 
     def _stay_uncertain(self, client_id: str, fault: str) -> None:
         try:

@@ -1,8 +1,8 @@
 """Collects what the page of the console shows: once a second from a snapshot, and in between from the events.
 
-What is kept is bounded: ten minutes of each row, a hundred decisions, a hundred groups of failures. It is kept from the
+What is kept is bounded: ten minutes of each row, a hundred decisions, the inbox. It is kept from the
 moment on at which the console starts, so that a page that is opened later shows it too. An event costs the bot's thread
-one `append`; sentences, rows and JSON are made in the thread of the console.
+an `append` and what the inbox does; sentences, rows and JSON are made in the thread of the console.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.base.event import Event
-from .action_inbox import ActionInbox
+from ..telemetry.inbox import Inbox
 from .call_rates import CallRates
 from .decision_feed import DecisionFeed
 from .decision_sentences import sentence_of
+from .inbox_cards import inbox_cards
 from .live_rows import live_rows
 from .plain_words import count_of
 from .row_history import INTERVAL, RowHistory
@@ -37,21 +38,21 @@ class LiveView:
         self._events: deque[Event] = deque()
         self._dropped = self._failed_attempts = 0
         self._rates, self._feed = CallRates(), DecisionFeed()
-        self._inbox, self._history = ActionInbox(), RowHistory()
+        self._inbox, self._history = Inbox(), RowHistory()
         self._trend: deque[tuple[float, float | None]] = deque(maxlen=120)
         self._point_due = float("-inf")
         self._latest: dict[str, Any] = {}
-        self._unsubscribe: Callable[[], None] | None = None
+        self._unsubscribe: tuple[Callable[[], None], ...] = ()
 
     def start(self) -> None:
         """Listen to the policies' events."""
-        self._unsubscribe = self._policies.subscribe(self)
+        self._unsubscribe = self._policies.subscribe(self), self._policies.subscribe(self._inbox)
 
     def stop(self) -> None:
         """Listen no more."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe = ()
 
     def wants_event(self, name: str, _fields: Mapping[str, Any]) -> bool:
         """Return whether an event is needed: one that nobody wants is not made."""
@@ -91,7 +92,7 @@ class LiveView:
             "at": snapshot["at"],
             "healthy": snapshot["healthy"],
             "policies": [{"name": row["name"], "isolated": row["isolated"]} for row in snapshot["policies"]],
-            "needs": self._inbox.rows(snapshot),
+            "needs": inbox_cards(self._inbox.entries(snapshot), snapshot),
             "rows": [row._asdict() for row in rows],
             "lately": lately,
             "point": is_point,
@@ -106,11 +107,9 @@ class LiveView:
     def _take_events(self) -> None:
         for _ in range(len(self._events)):
             event = self._events.popleft()
-            fields, at = event.fields(), event.at or 0.0
-            self._inbox.take(event.name, fields, at)
-            sentence = sentence_of(event.name, fields)
+            sentence = sentence_of(event.name, event.fields())
             if sentence is not None:
-                self._feed.add(sentence, event.level, at)
+                self._feed.add(sentence, event.level, event.at or 0.0)
         dropped, self._dropped = self._dropped, 0
         if dropped:
             at = self._latest.get("at", 0.0)

@@ -209,10 +209,10 @@ def test_a_policy_is_isolated_and_released(browser: Any, url: str, bot: Bot) -> 
     page.locator("#token").fill(bot.token)
     page.get_by_label("Policy", exact=True).select_option("trade")
     page.get_by_role("button", name="Isolate", exact=True).click()
-    page.get_by_text("Policy trade is isolated").wait_for()
+    page.get_by_text("trade is isolated").wait_for()
     page.get_by_text("Policy trade was isolated by hand: nothing is sent. Reason: the strategy is wrong").wait_for()
     assert [row["policy"] for row in bot.policies.snapshot()["isolated"]] == ["trade"]
-    page.get_by_role("button", name="Release…: Policy trade is isolated").click()
+    page.get_by_role("button", name="Release…: trade is isolated (hand)").click()
     assert page.locator("#token-field").is_hidden()
     page.get_by_label("Reason").fill("mended")
     page.keyboard.press("Enter")

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience.console.action_inbox import ActionInbox
 from resilience.console.call_rates import CallRates
 from resilience.console.decision_feed import DecisionFeed
 from resilience.console.decision_sentences import sentence_of
+from resilience.console.inbox_cards import inbox_cards
 from resilience.console.live_rows import LiveRow, live_rows
 from resilience.console.live_view import LiveView
 from resilience.console.row_history import POINTS, RowHistory
+from resilience.telemetry.inbox import InboxEntry
 from resilience.testing import FakeClock
 
 EMPTY: dict[str, Any] = {
@@ -97,52 +98,35 @@ def test_all_other_rows() -> None:
     }
 
 
-def test_a_thousand_orders_without_funds_are_one_entry() -> None:
-    """Grouped by remedy, with count, first and last time and the operations; forgotten an hour after the last."""
-    inbox = ActionInbox()
-    fields = {"category": "user_fixable", "remedy": "Deposit funds.", "code": "43012", "host": "api.example.com"}
-    for number in range(1000):
-        inbox.take("call_failed", {**fields, "operation": f"place_{number % 2}"}, 100.0 + number)
-    inbox.take("call_failed", {"category": "retryable", "operation": "read"}, 1100.0)
-    (row,) = inbox.rows({**EMPTY, "at": 1200.0})
-    assert (row["title"], row["detail"]) == ("Deposit funds", "Refused by api.example.com with 43012")
-    assert (row["count"], row["since"], row["last"], row["where"]) == (1000, 100.0, 1099.0, ["place_0", "place_1"])
-    assert inbox.rows({**EMPTY, "at": 1099.0 + 3601}) == []
+def entry(kind: str, title: str, **fields: Any) -> InboxEntry:
+    """Return an entry of the inbox."""
+    return InboxEntry(f"{kind}:{title}", kind, title, **{"remedy": None, "since": 5.0, "last": 9.0, **fields})
 
 
-def test_a_rejected_file_until_it_is_correct() -> None:
-    """Its mistakes of now are shown; a reload that works ends the entry."""
-    inbox = ActionInbox()
-    for count in (1, 5):
-        problems = [{"line": number, "message": f"mistake {number}"} for number in range(1, count + 1)]
-        inbox.take("policy_rejected", {"source": "bot.yaml", "problems": problems}, 10.0)
-    (row,) = inbox.rows(EMPTY)
-    assert row["title"] == "Correct the policy file bot.yaml"
-    mistakes = "line 1: mistake 1; line 2: mistake 2; line 3: mistake 3; and 2 more"
-    assert row["detail"] == f"The old settings stay in force: {mistakes}"
-    inbox.take("policy_reloaded", {"source": "bot.yaml"}, 11.0)
-    assert inbox.rows(EMPTY) == []
-
-
-def test_what_else_needs_a_person() -> None:
-    """Writes in doubt first, isolations, a lost store, long holds, and a lookup that is broken."""
-    write = {"policy": "trade", "operation": "create_order", "key": "k", "since": 5.0, "remedy": None, "no_lookup": "x"}
-    writes = [{**write, "key": f"k{number}"} for number in range(60)]
-    isolated = {"policy": None, "by": "environment", "reason": "moving", "since": 5.0}
-    inbox = ActionInbox()
-    inbox.take("lookup_failed", {"reconciler": "look_up", "caused_by": "NameError", "operation": "create_order"}, 990.0)
-    state = {"writes_in_doubt": writes, "isolated": [isolated], "holds": [HOLD], "shared": {**SHARED, "lost": "gone"}}
-    rows = inbox.rows({**EMPTY, **state})
-    assert len({row["id"] for row in rows}) == len(rows)
-    assert [(row["kind"], row["title"]) for row in rows if row["kind"] != "write"] == [
-        ("more", "10 more writes are in doubt"),
-        ("isolation", "Everything is isolated"),
-        ("store", "The shared store is lost"),
-        ("hold", "api.example.com has banned this client for 5 min"),
-        ("bug", "The lookup look_up is broken"),
+def test_cards_of_what_needs_a_person() -> None:
+    """Writes in doubt first, at most fifty; a failure that a person can fix has its remedy as the title."""
+    writes = [entry("write_in_doubt", f"w{number}", operation="create_order", key=f"k{number}") for number in range(60)]
+    entries = [
+        *writes,
+        entry("isolated", "everything is isolated (hand), nothing is sent", remedy="Release it"),
+        entry("breaker_open", "the breaker of prices does not close", policy="prices", key="api.example.com"),
+        entry("user_fixable", "create_order fails with 43012", remedy="Deposit funds.", times=1000),
+        entry("policy_rejected", "the policy file bot.yaml was rejected"),
     ]
-    assert [row["key"] for row in rows if row["kind"] == "write"] == [f"k{number}" for number in range(50)]
-    assert rows[0]["no_lookup"] == "x"
+    state = {"writes_in_doubt": [{"key": "k0", "no_lookup": "no"}], "breakers": [BREAKER]}
+    cards = inbox_cards(entries, {**EMPTY, **state})
+    assert len({card["id"] for card in cards}) == len(cards)
+    assert [(card["key"], card["action"], card["no_lookup"]) for card in cards[:2]] == [
+        ("k0", "look_up", "no"),
+        ("k1", "look_up", "it is settled"),
+    ]
+    assert [(card["title"], card["detail"], card["action"], card["level"]) for card in cards[50:]] == [
+        ("10 more writes are in doubt", "They are shown when those before them are settled", None, "bad"),
+        ("Everything is isolated (hand), nothing is sent", "Release it", "release", "bad"),
+        ("The breaker of prices does not close", "", "close", "bad"),
+        ("Deposit funds", "create_order fails with 43012", None, "warn"),
+        ("The policy file bot.yaml was rejected", "", None, "bad"),
+    ]
 
 
 def snapshot_of(at: float, **counts: int) -> dict[str, Any]:

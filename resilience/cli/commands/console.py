@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> int:
     """Run the bot and the console; 0 after Ctrl-C or SIGTERM, 2 if it cannot start."""
     from ..demo_bot import DemoBot
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     token = os.environ.get("RESILIENCE_TOKEN") or None
     try:
         with DemoBot() as bot, start_console(bot.policies, host=args.host, port=args.port, token=token) as console:
+            stop = threading.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: stop.set())
             _print_access(console, json_line=args.json)
             stop.wait()
         return 0

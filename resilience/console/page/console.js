@@ -80,9 +80,8 @@ function newCard() {
 
 function metaOf(item) {
   const parts = [];
-  if (item.policy && item.kind === "write") parts.push("policy " + item.policy);
-  if (item.key) parts.push("key " + item.key);
-  if (item.where.length) parts.push(item.where.join(", "));
+  if (item.policy && item.action === "look_up") parts.push("policy " + item.policy);
+  if (item.key && (item.action === "look_up" || item.kind === "settled")) parts.push("key " + item.key);
   if (item.since) parts.push((item.count > 1 ? "first " : "since ") + clock(item.since) + ", " + duration(state.at - item.since) + " ago");
   if (item.count > 1) parts.push(item.count.toLocaleString("en") + " times, last " + clock(item.last));
   return parts.join(" · ");
@@ -102,17 +101,18 @@ function updateCard(card, item) {
   const [label, run] = buttonOf(item, answer);
   card.act.hidden = !label;
   card.act.disabled = Boolean(item.no_lookup) || busy.has(item.id);
+  card.detail.hidden = !item.detail;
   setText(card.act, busy.has(item.id) ? "Looking it up…" : label);
   card.act.setAttribute("aria-label", clean(label + ": " + (item.key || item.title)));
   card.act.onclick = run;
-  setText(card.why, item.kind === "write" && item.no_lookup ? "Not possible here: " + item.no_lookup : "");
+  setText(card.why, item.no_lookup ? "Not possible here: " + item.no_lookup : "");
 }
 
 function buttonOf(item, answer) {
   if (item.kind === "settled") return ["Dismiss", () => { answers.delete(item.id); render(); $("needs").focus(); }];
-  if (item.kind === "write") return [answer ? "Look up again" : "Look up now", () => lookUp(item)];
-  if (item.kind === "isolation") return ["Release…", () => ask("release", { policy: item.policy })];
-  if (item.kind === "hold") return ["Release…", () => ask("release", { policy: item.policies[0] })];
+  if (item.action === "look_up") return [answer ? "Look up again" : "Look up now", () => lookUp(item)];
+  if (item.action === "release") return ["Release…", () => ask("release", { policy: item.policy })];
+  if (item.action === "close") return ["Close…", () => ask("close", { policy: item.policy, key: item.key })];
   return ["", null];
 }
 
@@ -120,7 +120,7 @@ function renderNeeds() {
   const needs = state.needs;
   const open = new Set(needs.map((item) => item.id));
   const settled = [...answers].filter(([id]) => !open.has(id)).map(([id, answer]) => (
-    { id, kind: "settled", level: "calm", title: "Settled: " + answer.title, detail: "", where: [], count: 1, key: answer.key }));
+    { id, kind: "settled", level: "calm", title: "Settled: " + answer.title, detail: "", count: 1, key: answer.key }));
   const items = [...settled, ...needs];
   syncList($("needs-list"), showsAll ? items : items.slice(0, SHOWN_CARDS), newCard, updateCard);
   $("more-needs").hidden = items.length <= SHOWN_CARDS;
