@@ -90,8 +90,9 @@ class LiveState:
 
         Returns:
             What the lookup has shown: `outcome` is `found`, `not found` (it did not take effect and cannot any more),
-            `not yet` (that is no proof before `wait` seconds have passed), `foreign`, `forgotten` or `failed`; `value`
-            is the order that was found.
+            `not yet` (that is no proof before `wait` seconds have passed; None where it never is: of a harmless write,
+            and in an outbox that several processes share), `foreign`, `forgotten` or `failed`; `value` is the order
+            that was found.
 
         Raises:
             LookupError: no write in doubt has this key, its operation has no lookup, or the event loop of its client

@@ -22,6 +22,9 @@ def look_up_write(shared: SharedState, key: str, seconds: float) -> LookupResult
         raise LookupError(f"it cannot be looked up: {write.no_lookup}")
     look_up = look_up_async if is_async(write.lookup.plan.reconcile) else look_up_sync
     result = look_up(write.lookup, seconds)
+    if result.outcome is WriteOutcome.NOT_FOUND and shared.unsettled.is_shared(key):
+        # Another process may have adopted it meanwhile, and be sending it again.
+        return LookupResult(WriteOutcome.NOT_YET)
     if result.settles and shared.unsettled.by_key.get(key) is write:
         shared.unsettled.settle(key)
         write.lookup.plan.counts.add_reconciled("found" if result.outcome is WriteOutcome.FOUND else "not_found")

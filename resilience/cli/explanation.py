@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
-from .code_meanings import meanings_of, named_by_text
+from .code_meanings import meanings_of, named_by_text, nearest_name
 from .error_input import ErrorInput
 from .policy_files import find_policy
 from .registries import in_scope, load_registry
@@ -66,6 +66,7 @@ def explain(
         "names": list(failure.names),
         "registry": failure.registry,
         "known": failure.known,
+        "near": None if failure.known else nearest_name(failure.code, tables),
         "category": str(failure.category),
         "executed": failure.executed,
         "hint": failure.hint,
@@ -193,6 +194,7 @@ def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Po
         "names": list(rule.names),
         "registry": table.name,
         "known": True,
+        "near": None,
         "category": None,
         "executed": rule.executed,
         "hint": rule.hint,

@@ -40,7 +40,9 @@ def _sentence(result: LookupResult) -> str:
     if result.outcome is not WriteOutcome.NOT_YET:
         return _SENTENCES[result.outcome]
     if result.wait is None:
-        return "The API does not have it, which is no proof: its attempts are not known well enough."
+        return (
+            "The API does not have it, which is no proof: another process may have it, or its attempts are not known."
+        )
     when = duration_words(max(1.0, result.wait))
     return f"The API does not have it yet, which is no proof before {when} have passed: look again then."
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from weakref import ref
 
 from .._core.base.clock import Clock
+from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
 from .lost_write import mark_uncertain
@@ -50,6 +51,7 @@ class OpenWrite:
         signs: bool = False,
         window: float = 0.0,
         release: Callable[[], None],
+        unsettled: UnsettledWrites | None = None,
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
 
@@ -69,7 +71,9 @@ class OpenWrite:
             signs: the client reports a stamp before anything of an attempt is sent.
             window: seconds for which the API accepts a request, as a later process knows it.
             release: gives the claim on the write back.
+            unsettled: shows who has the write, if its outcome is uncertain.
         """
+        self._unsettled = unsettled
         self._store = store
         self._key = key
         self._operation = operation
@@ -254,8 +258,16 @@ class OpenWrite:
             with suppress(ValueError):  # left in another task's context: there is nothing to reset
                 _OPEN_WRITE.reset(self._token)
             self._settle(error)
+            if error is not None and not self._is_settled:
+                self._show_owner()
         finally:
             self._release()
+
+    def _show_owner(self) -> None:
+        """Let the writes in doubt of the policies say who has this one."""
+        owner = None if self._held is None or self._unsettled is None else self._store.follow(self._held)
+        if owner is not None and self._unsettled is not None:
+            self._unsettled.set_owner(self._key, owner)
 
     def _settle(self, error: BaseException | None) -> None:
         if self._pending is not None:  # never recorded, hence never sent; a row with this key is another write's

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from .._core.call.unsettled_writes import WriteOwner
 from .row import Row, RowState
 
 __all__ = ["HeldWrite", "NewWrite", "OutboxBusyError", "OutboxStore", "TakenWrite", "WriteAdoptedError"]
@@ -137,6 +138,9 @@ class OutboxStore(Protocol):
 
     def forget(self, older_than: float) -> int:
         """Delete the writes that were settled more than this many seconds ago; return their number."""
+
+    def follow(self, held: HeldWrite) -> WriteOwner | None:
+        """Return who has an open write, kept up to date for as long as it is referred to; None if it is not shared."""
 
     def keep_leases(self, in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Keep what this process works on from being adopted; `in_progress` returns its (key, operation)."""

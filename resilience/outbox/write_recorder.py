@@ -8,6 +8,7 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.call.operation_info import OperationInfo
+from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.stages.fence import Fence
 from ..errors import RejectedError
 from .claims import Claim, Claims
@@ -34,7 +35,9 @@ class WriteRecorder:
         self.adopted: set[tuple[str, str]] = set()
         store.keep_leases(self.claims.writes)
 
-    def begin(self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool) -> OpenWrite:
+    def begin(
+        self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool, unsettled: UnsettledWrites
+    ) -> OpenWrite:
         """Record a write before it is sent. Where the store is busy now, its first attempt waits and records it.
 
         Args:
@@ -42,6 +45,7 @@ class WriteRecorder:
             info: the operation.
             clock: the time to wait by.
             asynchronous: whether a wait would block an event loop.
+            unsettled: the writes in doubt of the policies.
 
         Raises:
             RejectedError: as its subclass for the client's users: the write with this key is in progress, uncertain
@@ -71,8 +75,9 @@ class WriteRecorder:
             message = f"{write.operation}: the outbox cannot be written: {error}; nothing was sent"
             raise rejection_type(message, operation=write.operation) from error
         return self.open(
-            claim, info, clock, asynchronous=asynchronous, held=held, pending=None if held is not None else pending
-        )
+            claim, info, clock, asynchronous=asynchronous, unsettled=unsettled, held=held,
+            pending=None if held is not None else pending,
+        )  # fmt: skip
 
     def open(self, claim: Claim, info: OperationInfo, clock: Clock, **options: Any) -> OpenWrite:
         """Return what updates the row of a claimed write; `options` are those of `OpenWrite`."""

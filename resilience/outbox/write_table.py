@@ -188,6 +188,9 @@ class WriteTable:
         """Return all open writes; those of another machine are refused one by one, with the reason."""
         return self.in_state("open")
 
+    def follow(self, _held: HeldWrite) -> None:
+        """Return None: whoever has the file has its writes."""
+
     def keep_leases(self, _in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Do nothing: the lock on the file takes the place of leases."""
 

@@ -9,6 +9,7 @@ import pytest
 from resilience import NOT_FOUND, Found, Policies
 from resilience._core.call.late_lookup import WriteOutcome
 from resilience._core.call.lookup_answer import NotFound
+from resilience._core.call.unsettled_writes import WriteOwner
 from resilience.testing import FakeClock, recorded_events
 
 RULES = {"deadline": "2s", "attempt_timeout": "1s", "retry": "off", "reconcile": {"early_checks": 1, "wait": "100ms"}}
@@ -147,6 +148,16 @@ def test_two_calls_with_one_key() -> None:
     bot.clock.advance(100)
     result = bot.ask(NOT_FOUND)
     assert (result.outcome, result.wait) == ("not yet", None)
+
+
+def test_an_outbox_that_several_processes_share() -> None:
+    """Another process may be sending the write again: only an order that is found settles it here."""
+    bot = Bot().lose_track()
+    bot.policies._shared.unsettled.set_owner("k", WriteOwner("host:1"))
+    bot.clock.advance(100)
+    result = bot.ask(NOT_FOUND)
+    assert (result.outcome, result.wait, [row["owner"] for row in bot.open]) == ("not yet", None, ["host:1"])
+    assert bot.ask(Found(1)).outcome == "found"
 
 
 def test_a_call_around_the_write() -> None:

@@ -1,7 +1,8 @@
 """Remembers the writes that ended with an unknown outcome, until something settles them.
 
 A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, by a stream that
-reports its order, or by a lookup that a person asks for. One without a key stays: nobody can look it up.
+reports its order, or by a lookup that a person asks for. One without a key stays: nobody can look it up. One in an
+outbox that several processes share has an owner, which may be another process by now, and may have settled it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,24 @@ from ..base.bounded_dict import BoundedDict
 from ..classify.failure import Failure
 from .late_lookup import LateLookup
 
-__all__ = ["UnsettledWrite", "UnsettledWrites"]
+__all__ = ["UnsettledWrite", "UnsettledWrites", "WriteOwner"]
 
 MAX_WRITES = 10_000  # from here on the oldest is forgotten
+
+
+class WriteOwner:
+    """Which process has a write of a shared outbox, as far as the outbox of this one has seen. Its thread writes it.
+
+    Attributes:
+        name: the process.
+        is_settled: it has settled the write.
+    """
+
+    __slots__ = ("__weakref__", "is_settled", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_settled = False
 
 
 class UnsettledWrite(NamedTuple):
@@ -59,7 +75,7 @@ class UnsettledWrites:
         by_key: the writes, by key, or by an object of their own; empty in the ordinary case.
     """
 
-    __slots__ = ("__weakref__", "_current_place", "by_key")
+    __slots__ = ("__weakref__", "_current_place", "_owners", "by_key")
 
     def __init__(self, current_place: Callable[[], Any] | None = None) -> None:
         """Begin without a write.
@@ -69,6 +85,7 @@ class UnsettledWrites:
         """
         self._current_place = current_place
         self.by_key: BoundedDict[Any, UnsettledWrite] = BoundedDict(MAX_WRITES)
+        self._owners: BoundedDict[str, WriteOwner] = BoundedDict(MAX_WRITES)
 
     def add(
         self,
@@ -106,10 +123,27 @@ class UnsettledWrites:
         """Forget the write with this key: its outcome is known now."""
         if key is not None:
             self.by_key.pop(key, None)
+            self._owners.pop(key, None)
+
+    def set_owner(self, key: str, owner: WriteOwner) -> None:
+        """Note who has the write with this key, which is in a shared outbox, before or after it is added."""
+        self._owners[key] = owner
+
+    def is_shared(self, key: str) -> bool:
+        """Return whether the write is in an outbox from which another process may take it, and send it again."""
+        return key in self._owners
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the writes as plain data, the oldest first."""
+        for key, owner in self._owners.copy().items():
+            if owner.is_settled:
+                self.settle(key)
+        owners = {key: owner.name for key, owner in self._owners.copy().items()}
         return [
-            {**{name: getattr(write, name) for name in _DESCRIBED}, "no_lookup": write.no_lookup}
-            for write in self.by_key.copy().values()
+            {
+                **{name: getattr(write, name) for name in _DESCRIBED},
+                "owner": owners.get(key),
+                "no_lookup": write.no_lookup,
+            }
+            for key, write in self.by_key.copy().items()
         ]

@@ -11,12 +11,13 @@ from typing import Any
 
 from ..error_input import parse_error_input
 from ..explanation import explain
-from ..first_answers import first_answers
+from ..first_answers import answer_style, first_answers, unknown_word
 from ..policy_files import read_policies
 from ..terminal import show_json, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
+_NOT_IN_THE_TABLE = ("schedule", "meanings", "known", "near", "remedy")  # other parts of the output say these
 _MAX_INPUT = 1_000_000  # characters read from standard input
 
 
@@ -55,16 +56,25 @@ def run(args: argparse.Namespace) -> int:
         again, what = first_answers(explanation).values()
         show_json({"send_again": again, "what_to_do": what, **explanation})
     else:
-        for question, answer in first_answers(explanation).items():
-            show_text(f"{question} {answer}")
-        print()
+        _print_answers(explanation, args.registry)
         _print_table(explanation)
     return 0
 
 
+def _print_answers(explanation: dict[str, Any], registry: str | None) -> None:
+    if unknown := unknown_word(explanation, registry):
+        show_text(unknown, style="bold yellow")
+    for question, answer in first_answers(explanation).items():
+        show_text(f"{question} {answer}", hang=2, style=answer_style(answer))
+    print()
+
+
 def _print_table(explanation: dict[str, Any]) -> None:
-    hidden = ("schedule", "meanings")
-    rows = [(name, value) for name, value in explanation.items() if name not in hidden and value not in (None, "", [])]
+    rows = [
+        (name, value)
+        for name, value in explanation.items()
+        if name not in _NOT_IN_THE_TABLE and value not in (None, "", [], "none")
+    ]
     if explanation["category"] is None:
         rows.insert(0, ("category", "success"))
     show_table(("what", "value"), [(name, _cell(name, value)) for name, value in rows])
@@ -81,6 +91,4 @@ def _print_table(explanation: dict[str, Any]) -> None:
 
 
 def _cell(name: str, value: Any) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return f"{value:g} s" if name == "retry_after" else value

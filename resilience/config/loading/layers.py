@@ -19,6 +19,7 @@ from ..._core.policy.value_text import says_why, shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
 from ..validation.file_values import read_section
+from ..validation.likely_places import place_of_policy_key
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mistakes import Mistakes
@@ -67,7 +68,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     # Secrets come first: they mark their nodes, so that no later message can show a value.
     refuse_secrets(root, mistakes.add)
     mistakes.hidden = fill_variables(root, os.environ, mistakes.add)
-    top = mistakes.fields(root, "", _TOP)
+    top = mistakes.fields(root, "", _TOP, lambda key: _place_at_top(key, below))
     _check_version(top.get("version"), mistakes)
     listed = codes(top["codes"], "codes", mistakes) if "codes" in top else None
     # Old keys are rewritten before policies inherit, so that they override the new keys of a parent.
@@ -93,6 +94,11 @@ def _mapping(root: Node | None, mistakes: Mistakes) -> Node:
         mistakes.end()
     assert root is not None
     return root
+
+
+def _place_at_top(key: str, below: Layer) -> str:
+    """Return where an unknown key of the file belongs: a setting to a policy, and a policy below `policies`."""
+    return f"it belongs below policies: policies: {{{key}: ...}}" if key in below.nodes else place_of_policy_key(key)
 
 
 def _check_version(version: Node | None, mistakes: Mistakes) -> None:
