@@ -10,7 +10,7 @@ __all__ = ["CallRates"]
 
 _SPAN = 10.0  # seconds over which rates are computed
 _OUTCOMES = ("ok", "failed", "rejected", "unknown", "cancelled")
-_MAX_OPERATIONS = 50
+_MAX_OPERATIONS = 12  # those with most calls
 
 _Totals = dict[tuple[str, str], tuple[int, ...]]
 
