@@ -148,6 +148,12 @@ def test_two_calls_with_one_key() -> None:
     bot.clock.advance(100)
     result = bot.ask(NOT_FOUND)
     assert (result.outcome, result.wait) == ("not yet", None)
+    bot = Bot().lose_track()
+    harmless = bot.policies.resilient("p", operation="place", key="client_id", idempotent=True, reconcile=bot.look_up)
+    with pytest.raises(TimeoutError):
+        harmless(bot.send)(client_id="k")
+    bot.clock.advance(100)
+    assert bot.ask(NOT_FOUND).outcome == "not yet"
 
 
 def test_an_outbox_that_several_processes_share() -> None:

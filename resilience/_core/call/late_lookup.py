@@ -95,7 +95,7 @@ class LateLookup:
         """Take the open attempts of an earlier call with the same key; None where nothing is known of them."""
         if earlier is None or earlier._write is None:
             self._write = None
-        elif self._write is not None and earlier._write is not self._write:
+        elif self._write is not None:
             self._write.take_over(earlier._write)
 
     def context(self, now: float, seconds: float) -> list[Any]:
