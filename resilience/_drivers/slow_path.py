@@ -75,7 +75,10 @@ def recover(recovery: Recovery, fn: Callable[..., Any], failed: Any, waits: Wait
         step = recovery.on_failure(failed)
         while True:
             if step.action is Action.WAIT:
-                yield from _wait(waits.pause, clock, recovery, step.value)
+                # Not by `_wait`: thousands of calls may wait here, and each generator takes a quarter of a kilobyte.
+                _, error = yield waits.pause, (clock, recovery, step.value), _NO_KEYWORDS
+                if error is not None:
+                    raise error
                 step = recovery.after_wait()
             elif step.action is Action.SEND:
                 step = yield from _attempt(recovery, fn, outer, waits)

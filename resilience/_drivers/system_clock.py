@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -45,20 +45,22 @@ class SystemClock:
         if seconds > 0 and not SystemClock.skipping:
             time.sleep(seconds)
 
-    async def asleep(self, seconds: float) -> None:
+    def asleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Wait `seconds` in the event loop that runs this task; a delay of 0 or less does nothing."""
         if seconds <= 0:
-            return
+            return _nothing()
         if SystemClock.skipping:
-            await checkpoint()
-            return
+            return checkpoint()
         trio = running_trio()
         if trio is not None:
-            await trio.sleep(seconds)
-        else:
-            from asyncio import sleep
+            return trio.sleep(seconds)  # type: ignore[no-any-return]  # it has no types here
+        from asyncio import sleep
 
-            await sleep(seconds)
+        return sleep(seconds)
+
+
+async def _nothing() -> None:
+    """Let nobody else run."""
 
 
 async def checkpoint() -> None:

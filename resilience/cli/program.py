@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from .._printable import printable
@@ -36,6 +35,8 @@ class _Parser(argparse.ArgumentParser):
         option = next((word.partition("=")[0] for word in words.split() if word.startswith("-")), "")
         if not unrecognized or not option:
             return ""
+        from difflib import get_close_matches
+
         near = get_close_matches(option, [*self._option_string_actions], 1)
         return f"; did you mean {near[0]}?" if near else ""
 
@@ -91,6 +92,8 @@ def _run(arguments: list[str]) -> int:
     if name in names:
         return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
+        from difflib import get_close_matches
+
         near = get_close_matches(name, [*names, *_OPTIONS], 1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
         return _report(f"resilience: unknown command {name!r}; {hint}")

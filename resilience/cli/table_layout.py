@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
-from textwrap import wrap
 
 from .colors import style_of
 
@@ -34,6 +33,8 @@ def wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text; a word that is longer than a line is not broken. What is indented hangs."""
     indent = len(text) - len(text.lstrip())
     hang = " " * (indent + len(_GAP)) if indent else ""
+    from textwrap import wrap  # a pipe needs none
+
     return wrap(text, max(1, width), subsequent_indent=hang, break_long_words=False, break_on_hyphens=False) or [""]
 
 

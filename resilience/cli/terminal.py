@@ -14,7 +14,6 @@ from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from .._printable import printable
-from ..telemetry.redaction import redact
 from .colors import has_color, painted
 from .progress import changing_line, progress_counter, progress_lines
 from .table_layout import fitting_lines, plain_table, with_wrapped_last_column, wrapped
@@ -25,6 +24,7 @@ __all__ = [
     "progress_bar",
     "show_json",
     "show_line",
+    "show_own_text",
     "show_rows",
     "show_table",
     "show_text",
@@ -44,13 +44,20 @@ def show_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", ou
 
     Args:
         text: the sentence.
-        bullet: what stands before it; the lines after the first are indented by its width.
+        bullet: what is printed before it; the lines after the first are indented by its width.
         hang: columns by which the lines after the first are indented further.
         style: colour on a terminal, such as `bold green`.
         out: where it is printed; standard output by default.
     """
+    from ..telemetry.redaction import redact  # its patterns cost more than the rest of a short command
+
+    show_own_text(redact(text), bullet=bullet, hang=hang, style=style, out=out)
+
+
+def show_own_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", out: TextIO | None = None) -> None:
+    """Do as `show_text` with a text that has no secrets: one of the library itself."""
     out = out or sys.stdout
-    text = printable(redact(text))
+    text = printable(text)
     indent = " " * (len(bullet) + hang)
     lines = wrapped(text, get_terminal_size().columns - len(indent)) if out.isatty() else [text]
     for index, line in enumerate(lines):
@@ -59,6 +66,8 @@ def show_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", ou
 
 def show_line(text: str, *, out: TextIO | None = None) -> None:
     """Print a text without secrets, and in printable form but for its line breaks."""
+    from ..telemetry.redaction import redact
+
     print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 

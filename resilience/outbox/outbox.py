@@ -18,7 +18,6 @@ from .._core.call.operation_info import OperationInfo
 from .._core.call.stage import has_around
 from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
-from .open_write import OpenWrite
 from .outbox_store import NewWrite
 from .recorded_call import BeginWrite, guard_attempts, record_calls, remember_found
 from .resume import ResumedWrite
@@ -191,21 +190,25 @@ class Outbox:
         compiled = pipeline.compile(guard_attempts(fn), recorded)
         # Without a key there is nothing to look the write up by, so that it is not recorded.
         keyless = pipeline.compile(fn, info) if info.needs_consent else None
-        begin, asynchronous = self.recorder_of(pipeline, fn, info), is_async(fn)
+        asynchronous = is_async(fn)
+        begin = self.recorder_of(pipeline, fn, info, awaits=asynchronous)
         keys = KeySlot(info.key, fn, make_key)
         return record_calls(
             compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
         )
 
-    def recorder_of(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> BeginWrite:
-        """Return what records a write of this method before its call."""
+    def recorder_of(
+        self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo, *, awaits: bool = False
+    ) -> BeginWrite:
+        """Return what records a write of this method before its call; with `awaits` what it returns is awaited."""
         names, asynchronous = _positional_names(fn), is_async(fn)
+        record = self._recorder.abegin if awaits else self._recorder.begin
 
-        def begin(key: str, args: Any, kwargs: Any) -> OpenWrite:
+        def begin(key: str, args: Any, kwargs: Any) -> Any:
             arguments = encode_arguments(args, kwargs, names)
             write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
             unsettled = pipeline.shared.unsettled
-            return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous, unsettled=unsettled)
+            return record(write, info, pipeline.clock, asynchronous=asynchronous, unsettled=unsettled)
 
         return begin
 

@@ -21,6 +21,8 @@ DIFFERENCES = {
     # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
     # context may be left in a task other than the one that entered it, whose own context then stays.
     ("_drivers/sync.py:compile_sync", "_drivers/async_.py:compile_async"): """
+        - slot = new_slot(args, kwargs, None)
+        + slot = new_slot(args, kwargs, end_of_loop())
         + timer = None
         - result = fn(*args, **kwargs) if kwargs else fn(*args)
         + if until != inf:

@@ -87,7 +87,7 @@ class Recovery:
         self.permits: set[Any] = set() if plan.breaker is None else plan.breaker.permits
         self._after_wait = Action.SEND
         self._inner_gave_up = False
-        self._followed_hints: set[str] = set()
+        self._followed_hints: tuple[str, ...] = ()  # not a set: an empty one takes 216 bytes
         self._gate_rejection: Exception | None = None
 
     # --- what the driver reports --------------------------------------------------------------
@@ -260,7 +260,7 @@ class Recovery:
         hint = failure.hint
         if hint in self._followed_hints or failure.executed == "maybe":
             return None
-        self._followed_hints.add(hint)  # once: a server that repeats a hint must not keep the call in a loop
+        self._followed_hints += (hint,)  # once: a server that repeats a hint must not keep the call in a loop
         if hint == "resync_clock" and plan.info.can_resync_clock:
             return self._retry(now, 0.0)  # the client has measured the server's clock: sign again at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmable:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ...errors import ApiError
@@ -88,9 +89,14 @@ class Classifier:
         except Exception:  # whatever a foreign object did: it is an error that nothing explains
             return self._guess(Evidence(), None)
 
-    def error_in(self, result: object) -> ApiError | None:
-        """Return an error for a returned value that an envelope calls one; None for everything else."""
-        return error_in_result(self._enveloped, result) if self._enveloped else None
+    def error_in(self, result: object, longest_batch: float = inf) -> ApiError | None:
+        """Return an error for a returned value that an envelope calls one; None for everything else.
+
+        Args:
+            result: the returned value.
+            longest_batch: a list of more items than this is data, and no batch of which some items may have failed.
+        """
+        return error_in_result(self._enveloped, result, longest_batch) if self._enveloped else None
 
     @property
     def enveloped(self) -> bool:

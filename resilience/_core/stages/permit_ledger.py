@@ -134,7 +134,7 @@ class PermitLedger(RateWindow):
         with self._lock:
             self._asked_at, self._alone_until = None, inf
             if question is not None:
-                # Ended leases are not reported again: if the store has heard of them, it would count them twice.
+                # Ended leases are not reported again: if the store has got them, it would count them twice.
                 self._overdrawn += question.overdrawn
 
     # --- under the lock -----------------------------------------------------------------------

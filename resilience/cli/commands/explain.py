@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from ..error_input import parse_error_input
-from ..explanation import explain
 from ..first_answers import answer_style, first_answers, unknown_word
-from ..policy_files import read_policies
-from ..terminal import show_json, show_table, show_text
+from ..plain_code import explain_plain_code
+from ..terminal import show_json, show_own_text, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -40,32 +39,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain one error."""
-    from ...config.loading.builtin_policies import builtin
-
     text = sys.stdin.read(_MAX_INPUT) if args.error == "-" else args.error
     if not text.strip():
         print("resilience explain: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
         return 2
-    policies = read_policies(args.policies) if args.policies else builtin()
-    if args.scope and not args.registry:
-        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+    is_plain = not (args.policies or args.policy or args.registry or args.scope)
+    plain = explain_plain_code(text) if is_plain else None
+    explanation = plain or _explain(text, args)
+    if explanation is None:
         return 2
-    error = parse_error_input(text)
-    explanation = explain(error, policies, policy=args.policy, registry=args.registry, scope=args.scope)
-    if args.json:
-        again, what = first_answers(explanation).values()
-        show_json({"send_again": again, "what_to_do": what, **explanation})
-    else:
-        _print_answers(explanation, args.registry)
-        _print_table(explanation)
+    _print(explanation, args.registry, show_text if plain is None else show_own_text, json=args.json)
     return 0
 
 
-def _print_answers(explanation: dict[str, Any], registry: str | None) -> None:
+def _explain(text: str, args: argparse.Namespace) -> dict[str, Any] | None:
+    """Explain by the tables and the policies; None after a message about options that do not go together."""
+    # They cost more than the explanation of a plain code.
+    from ...config.loading.builtin_policies import builtin
+    from ..error_input import parse_error_input
+    from ..explanation import explain
+    from ..policy_files import read_policies
+
+    policies = read_policies(args.policies) if args.policies else builtin()
+    if args.scope and not args.registry:
+        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+        return None
+    return explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry, scope=args.scope)
+
+
+def _print(explanation: dict[str, Any], registry: str | None, show: Callable[..., None], *, json: bool) -> None:
+    if json:
+        again, what = first_answers(explanation).values()
+        show_json({"send_again": again, "what_to_do": what, **explanation})
+    else:
+        _print_answers(explanation, registry, show)
+        _print_table(explanation)
+
+
+def _print_answers(explanation: dict[str, Any], registry: str | None, show: Callable[..., None]) -> None:
     if unknown := unknown_word(explanation, registry):
         show_text(unknown, style="bold yellow")
     for question, answer in first_answers(explanation).items():
-        show_text(f"{question} {answer}", hang=2, style=answer_style(answer))
+        show(f"{question} {answer}", hang=2, style=answer_style(answer))
     print()
 
 

@@ -11,7 +11,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakMethod, finalize
 
 from ..._core.base.fork_safety import register_for_fork
@@ -44,6 +44,8 @@ from .statements import (
 from .write_owners import WriteOwners
 
 __all__ = ["PostgresStore"]
+
+T = TypeVar("T")
 
 _LIMIT = 2.0  # seconds for a statement: a disk may be slow for a while, and the statement is repeated
 _LIMIT_IN_LOOP = 1.0  # seconds; it blocks the loop, once: while the server is gone statements fail at once
@@ -100,6 +102,14 @@ class PostgresStore:
         """Raise an `OSError` if the store was closed."""
         if self._closed:
             raise OutboxServerError(f"the outbox at {self._link.address} was closed")
+
+    async def in_background(self, step: Callable[[], T], *, durable: bool) -> tuple[T, BaseException | None]:  # noqa: ARG002
+        """Make a step at once: the server answers within a second, or is gone and fails at once."""
+        return step(), None
+
+    def post(self, step: Callable[[], object]) -> None:
+        """Make a step at once."""
+        step()
 
     def keep_leases(self, in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Renew the leases of these writes from now on."""
