@@ -44,6 +44,7 @@ _WORDS = {
     "shared_back": "shared store is back",
     "shared_lost": "shared store lost, each process goes on alone",
     "write_adopted": "write adopted from a process whose lease has ended",
+    "write_settled": "write settled by hand",
     "write_unknown": "write unknown, it may have been executed",
 }
 _EVENTS = {words: name for name, words in _WORDS.items()}

@@ -42,6 +42,7 @@ _LEVELS = {
     "shared_back": "info",
     "shared_lost": "warning",
     "write_adopted": "warning",
+    "write_settled": "warning",
     "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
@@ -120,7 +121,9 @@ class Event:
         until: when a hold ends, Unix seconds.
         reason: in `call_rejected` what rejected it (see `RejectedError.reason`); in `hold_started` why it is held,
             `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`; in `circuit_isolated` and
-            `circuit_released` the words of whoever did it; in `shared_lost` why the store cannot be used.
+            `circuit_released`, and in `circuit_closed` where it was closed by hand, the words of whoever did it; in
+            `write_settled` what the lookup showed, `found` or `not found`; in `shared_lost` why the store cannot be
+            used.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
         by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings,

@@ -18,6 +18,7 @@ from .context import CallContext
 from .failure_report import call_failure, cancelled_failure
 from .gate_plan import PermitOrGeneration
 from .inner_calls import InnerCalls
+from .late_lookup import LateLookup
 from .plan import Plan
 from .reconcile import UncertainWrite
 from .sent_attempts import SentAttempts
@@ -238,7 +239,9 @@ class CallHistory:
     def _record_unsettled(self, final: Failure, outcome: str) -> None:
         plan = self.plan
         plan.count_end(outcome, self._began)
-        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time())
+        lookup = LateLookup(plan, self.call, self.sent.uncertain_write) if plan.info.reconcile is not None else None
+        is_inner = self.call.key is None and final.key is not None  # it is the key of a call inside this one
+        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time(), lookup, is_inner=is_inner)
 
     def _count_lookups(self, result: str) -> None:
         if self.looked_up:
@@ -281,6 +284,8 @@ class CallHistory:
             failure = changed(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
         attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
         if maybe_executed and not plan.idempotent:
+            if sending:
+                self.sent.open_under_way()
             self._record_unsettled(failure, "cancelled")
         else:
             plan.count_end("cancelled", self._began)

@@ -59,8 +59,8 @@ class BreakerMachine:
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_states",
-        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "lease", "opened_by",
-        "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after",
+        "_trial_from", "_trials", "_watchers", "close_reason", "consecutive_failures", "generation", "key", "lease",
+        "opened_by", "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +97,7 @@ class BreakerMachine:
         self.consecutive_failures = self._shadow_permits = 0
         self._trial_from = self.rejects_until = -inf
         self.opened_by: str | None = None
+        self.close_reason = ""  # of a hand that closes it now
         self._open_for = settings.open_for
         self._generations = count(1)
         self.refusals = count()
@@ -182,7 +183,8 @@ class BreakerMachine:
                 return
             if event is not None:
                 refused = self._take_refusals() if event == "circuit_closed" else None
-                emit(event, breaker=self.key, shadow=self.shadow or None, refused=refused)
+                reason, self.close_reason = self.close_reason or None, ""
+                emit(event, breaker=self.key, shadow=self.shadow or None, refused=refused, reason=reason)
             for watcher in self._watchers:
                 watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
 

@@ -25,8 +25,13 @@ class SwitchableBreaker(BreakerMachine):
         """Open it until `close` is called."""
         self._change_at_once(inf, self._force_open, True)
 
-    def close(self) -> None:
-        """Close it and forget what it counted."""
+    def close(self, *, reason: str = "") -> None:
+        """Close it and forget what it counted.
+
+        Args:
+            reason: why, for the event `circuit_closed`.
+        """
+        self.close_reason = reason
         self._change_at_once(-inf, self._close)
 
     def follow_open(self, left: float, by: str, *, open_for: float | None = None, emit: bool = True) -> None:
