@@ -106,7 +106,7 @@ class MetricsReader:
         quotas = self._shared.limits.all_quotas()
         unnamed = [(policy, quota.key) for policy, name, quota in quotas if name is None]
         for policy, name, quota in quotas:
-            # Two quotas of one policy and key are told apart by their numbers.
+            # Two quotas of one policy and key are distinguished by their numbers.
             several = name is None and unnamed.count((policy, quota.key)) > 1
             limit = quota.settings.burst
             attributes = f"{policy} {limit} per {format_duration(quota.span)}" if several else name or policy, quota.key

@@ -24,8 +24,9 @@ _MICRO = 1_000_000
 _MARGIN, _OF_THE_SPAN = 0.02, 0.1
 """Seconds, and share of a window, for which spent permits count longer, because a send follows its permit."""
 _MANY = 200  # entries of a sorted set from which on they are counted in slices of the window
-_AHEAD = 1.0
-"""Seconds, but no more than a window, before its begin from which on a lease is sure: the store is asked again then."""
+_AHEAD = 1.25
+"""Seconds, but no more than as many windows, before its begin from which on a lease is sure: the store is asked again
+then. While all is well a lease begins a window and a report later at most, so that hardly any is asked about again."""
 _ODD = re.compile(r"[^\w.-]")
 
 
@@ -97,7 +98,7 @@ class QuotaLeases:
     def _book(self, store: Store, window: LeasedWindow, question: LeaseQuestion) -> None:
         span = window.window_span
         life = self._settings.lease
-        margin, ahead = min(_MARGIN, span * _OF_THE_SPAN), min(_AHEAD, span)
+        margin, ahead = min(_MARGIN, span * _OF_THE_SPAN), _AHEAD * min(1.0, span)
         has_many = window.terms.leased > _MANY * window.terms.max_batch
         bucket = span / _MANY if has_many else 1 / _MICRO
         seconds = [round(value * _MICRO) for value in (span, life)]

@@ -2,7 +2,7 @@
 
 A failing call writes one line at the default level: the events that only explain its end (`code_unknown`,
 `budget_exhausted`, `retries_exhausted`) are named in that line, and `write_unknown` stands for `call_failed`. What an
-outage repeats is counted. The level is asked first, so that a line that is filtered costs next to nothing.
+outage repeats is counted. The level is asked first, so that a line that is filtered costs very little.
 """
 
 from __future__ import annotations

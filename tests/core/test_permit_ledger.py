@@ -47,6 +47,19 @@ def test_what_was_not_spent_is_reported_with_the_next_question() -> None:
     assert [(ended.lease.receipt, ended.spent) for ended in window.question().ended] == [(3, 0), (4, 0), (2, 1)]
 
 
+def test_a_lease_that_is_spent_is_reported_with_the_next_question() -> None:
+    """Also before its time is over: its sends count from the report on, and not until its end."""
+    bench = Bench()
+    window = bench.window
+    bench.lease(0.0, 2)
+    assert window.question().ended == ()  # one can still be spent
+    assert [window.take(0.01), window.take(0.02)] == [0.01, 0.02]
+    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 2, 1), 2),)
+    assert window.take(0.03) > 0.03
+    window.undo(0.02, 1)
+    assert window.history[-1:] == (0.01,)
+
+
 def test_a_lease_that_comes_too_late_is_given_back() -> None:
     """Its time is over when the answer arrives: the store is too slow to be of use."""
     bench = Bench()
@@ -69,7 +82,7 @@ def test_the_batch_follows_the_need() -> None:
         bench.grant(now, wanted[-1])
         for _ in range(wanted[-1] if index < 7 else 1):
             assert window.take(now) == now
-    assert wanted == [1, 1, 2, 2, 4, 4, 6, 6, 6, 2, 2]
+    assert wanted == [1, 2, 4, 6, 6, 6, 6, 6, 6, 2, 2]
 
 
 def test_a_heavy_attempt_that_waits_asks_for_its_weight() -> None:

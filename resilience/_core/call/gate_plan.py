@@ -1,4 +1,4 @@
-"""Resolves what stands before an attempt, for one operation: hold, breaker, quota and slots, and what a call pays.
+"""Resolves what is checked before an attempt, for one operation: hold, breaker, quota and slots, and what a call pays.
 
 Made when a function is compiled, so that a gate gets all that it needs as one object.
 """

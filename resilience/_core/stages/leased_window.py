@@ -2,7 +2,7 @@
 
 A window without a permit asks for some, by a function that leaves a note for another thread. A call waits for the
 answer as it waits for a quota, for as long as the patience of the settings at most. Where no answer comes, this process
-goes on with its standing part. Calls that wait are sent about in their order: each looks again when its lease begins.
+goes on with its standing part. Calls that wait are sent about in their order: each checks again when its lease begins.
 """
 
 from __future__ import annotations

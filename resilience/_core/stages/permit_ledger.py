@@ -86,6 +86,9 @@ class PermitLedger(RateWindow):
         """Return what is to be asked, and forget what it says of the leases that have ended."""
         with self._lock:
             self._take_over_inside()
+            if self._current is not None and self.sends[0] != -inf:  # all of it is spent, which counts from now on
+                self.fast_path = False
+                self._close_current()
             ended, self._ended = tuple(self._ended), []
             overdrawn, self._overdrawn = self._overdrawn, 0
             waiting = sum(ticket.weight for ticket in self._tickets if not ticket.gone)
@@ -131,7 +134,7 @@ class PermitLedger(RateWindow):
         with self._lock:
             self._asked_at, self._alone_until = None, inf
             if question is not None:
-                # Ended leases are not reported again: if the store has heard of them, it would count them twice.
+                # Ended leases are not reported again: if the store has got them, it would count them twice.
                 self._overdrawn += question.overdrawn
 
     # --- under the lock -----------------------------------------------------------------------
