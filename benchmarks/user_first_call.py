@@ -64,7 +64,7 @@ asyncio.run(main())
 """
 
 
-def milliseconds(row: str, root: Path, processes: int = 5) -> float:
+def milliseconds(row: str, root: Path, processes: int = 3) -> float:
     """Return the median of some fresh processes."""
     program = _PROGRAM.format(before=ROWS[row].before)
     return statistics.median(
