@@ -56,7 +56,7 @@ async def main():
         await asyncio.sleep(0)
     longest[0] = 0.0
     with contextlib.suppress(Exception):
-        await call()
+        await asyncio.wait_for(call(), 1)  # the first failure comes at once; waits would go on
     watching.cancel()
     print(longest[0] * 1000)
 
