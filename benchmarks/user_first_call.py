@@ -56,7 +56,7 @@ async def main():
         await asyncio.sleep(0)
     longest[0] = 0.0
     with contextlib.suppress(Exception):
-        await call()
+        await asyncio.wait_for(call(), 1)  # the first failure comes at once; waits would go on
     watching.cancel()
     print(longest[0] * 1000)
 
@@ -64,7 +64,7 @@ asyncio.run(main())
 """
 
 
-def milliseconds(row: str, root: Path, processes: int = 5) -> float:
+def milliseconds(row: str, root: Path, processes: int = 3) -> float:
     """Return the median of some fresh processes."""
     program = _PROGRAM.format(before=ROWS[row].before)
     return statistics.median(
