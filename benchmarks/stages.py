@@ -130,6 +130,7 @@ def main() -> None:
             ],
         ),
         write=options.write,
+        by_version=True,
     )
 
 

@@ -115,6 +115,7 @@ def main() -> None:
         "## Sync\n\n" + cost_table(sync, OURS),
         "## Async\n\n" + cost_table(async_times, CUT),
         write=options.write,
+        by_version=True,
     )
 
 

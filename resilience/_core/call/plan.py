@@ -208,16 +208,12 @@ class Plan:
             per_attempt=min(self.attempt_timeout, self.deadline),
             keys=self.keys,
             breaker=self.breaker,
-            waits=gate.wait_for_breaker,
             deposits=None if self.budget is None else self.budget.deposits,
             window=gate.rate_window,
             hold=gate.hold,
-            needs_gate=gate.is_needed,
-            take_at_once=take_at_once_of(gate),
+            take_at_once=take_at_once_of(gate) if gate.is_needed else None,
             new_slot=new_slot_of(gate),
-            admission=gate.admission,
             new_stamps=self.info.new_stamps if self.logs_sends else None,
-            successes=self.counts.successes,
             counts=self.counts,
         )
 
