@@ -34,7 +34,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     # What each call reads of the plan is bound to locals of this function: a closure cell is read in 2 ns, an attribute
     # in 10 ns. Each cell also costs a nanosecond per call, so that what few calls read is not among them.
     (
-        now, limit, per_attempt, keys, breaker, deposits, window, hold, take_at_once, new_slot, new_stamps, counts,
+        now, limit, per_attempt, keys, breaker, deposits, window, hold, take_at_once, new_slot, new_stamps,
+        successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     reject_open = open_breaker_rejections(plan)
@@ -124,7 +125,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if not permit:
             return call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
         if failed is None:
-            next(counts.successes)
+            next(successes)
             durations = counts.ok_durations
             if durations is not None:
                 ended = now()
@@ -132,11 +133,13 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 if ended >= durations.end:
                     durations.close_slice(ended)
             if breaker is not None:
-                slow_after, ended = breaker.slow_after, started
-                if slow_after is not None and (ended := now()) - started > slow_after:
-                    breaker.succeeded(permit, started)
-                    plan.emit_breaker_events()
-                elif permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
+                if permit is breaker.untimed_generation:  # what `Breaker.succeeded` does while it is closed
+                    outcomes = breaker.outcomes
+                    breaker.consecutive_failures = 0
+                    if started >= outcomes.end:
+                        outcomes.close_slice(started)
+                    next(outcomes.numbers)
+                elif (ended := now()) - started <= breaker.slow_after and permit is breaker.generation:
                     outcomes = breaker.outcomes
                     breaker.consecutive_failures = 0
                     if ended >= outcomes.end:

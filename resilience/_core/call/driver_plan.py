@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..stages.breaker import Breaker
@@ -31,6 +31,7 @@ class DriverPlan(NamedTuple):
         take_at_once: takes a slot and pays several windows; None where there is nothing but a breaker.
         new_slot: makes the slot of a call; None without admission.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
+        successes: `next(successes)` counts a call that ended well.
         counts: how the calls have ended; a driver reads here whether somebody wants to know how long they took.
     """
 
@@ -45,4 +46,5 @@ class DriverPlan(NamedTuple):
     take_at_once: TakeAtOnce | None
     new_slot: NewSlot | None
     new_stamps: Callable[[], SendLog] | None
+    successes: Iterator[int]
     counts: OutcomeCounts

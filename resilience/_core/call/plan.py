@@ -214,6 +214,7 @@ class Plan:
             take_at_once=take_at_once_of(gate) if gate.is_needed else None,
             new_slot=new_slot_of(gate),
             new_stamps=self.info.new_stamps if self.logs_sends else None,
+            successes=self.counts.successes,
             counts=self.counts,
         )
 
