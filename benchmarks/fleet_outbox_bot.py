@@ -24,9 +24,16 @@ from resilience.config.loading.policy_file import load
 from resilience.outbox import Outbox, Row
 from resilience.venues.server_clock import ServerClock
 
-THREADS = 4
+THREADS = 8
+ADOPTERS = 3  # threads that adopt: what is orphaned while one of them waits for a fence is another one's
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
 STOPPED = 0.3  # seconds without a reading, after which the clock takes its process for having been stopped
+
+
+def say(line: str) -> None:
+    """Print a line in one piece: several threads do."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 class StillClock:
@@ -125,7 +132,7 @@ class Bot:
 
         def stop_and_transmit(session: Any, method: str, *args: Any, **kwargs: Any) -> Any:
             if method == "POST" and dice.random() < share:
-                print("stopping", flush=True)
+                say("stopping")
                 os.kill(os.getpid(), signal.SIGSTOP)
             return transmit(session, method, *args, **kwargs)
 
@@ -142,14 +149,16 @@ class Bot:
     @staticmethod
     def _report_adoption(event: Any) -> None:
         if event.name == "write_adopted":
-            print(f"adopted {event.key} {str(event.owner).split(':')[1]}", flush=True)
+            say(f"adopted {event.key} {str(event.owner).split(':')[1]}")
 
     def run(self) -> None:
         """Place everything, and settle what others have left, until a line is read that says to end."""
-        threading.Thread(target=self._settle_others, daemon=True).start()
+        for _ in range(ADOPTERS):
+            threading.Thread(target=self._settle_others, daemon=True).start()
+        say("ready")
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self.place, self._names))
-        print("placed", flush=True)
+        say("placed")
         sys.stdin.readline()
         self._stop.set()
         self.outbox.close()

@@ -5,6 +5,7 @@ Every public name is imported on its first use, so that `import resilience` cost
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -42,6 +43,50 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():  # the function exists s
         "resilience does not run without the GIL: limits that are counted without a lock, such as a quota, would be "
         "exceeded. Start this interpreter with PYTHON_GIL=1 (or -X gil=1), or use a build with the GIL."
     )
+
+_OWN_FILES = frozenset(
+    [
+        "__init__.py",
+        "__main__.py",
+        "__pycache__",
+        "__pyinstaller",
+        "_core",
+        "_drivers",
+        "_entry",
+        "_pipeline",
+        "_policies",
+        "_printable.py",
+        "bitget",
+        "cli",
+        "config",
+        "console",
+        "errors.py",
+        "fleet",
+        "integrations",
+        "outbox",
+        "py.typed",
+        "replay",
+        "sandbox",
+        "simulate",
+        "streams",
+        "telemetry",
+        "testing",
+        "testing_plugin.py",
+        "venues",
+    ]
+)
+"""What is in this folder; `_policies` in a wheel only. With any other file it is asked whose it is."""
+
+
+def _is_only_ours() -> bool:
+    try:
+        return _OWN_FILES.issuperset(os.listdir(__path__[0]))
+    except OSError:  # in a zip file
+        return True
+
+
+if not _is_only_ours() and (why := import_module("._entry.name_clash", __name__).clash(__path__[0])):
+    raise ImportError(why)
 
 __all__ = [
     "NOT_FOUND",

@@ -1,4 +1,7 @@
-"""Uses the installed wheel as a stranger would: no extras, no checkout. `.ci/run` runs it in a clean environment."""
+"""Uses the installed wheel as a stranger would, without a checkout. `.ci/run` runs it in clean environments.
+
+`python wheel_check.py` expects no extras; `python wheel_check.py extras` expects those of `EXTRAS`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,22 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from importlib.metadata import entry_points, metadata
 from pathlib import Path
+
+EXTRAS = {
+    "aiohttp": ("aiohttp", "resilience.integrations.aiohttp"),
+    "cli": ("rich", "resilience.cli"),
+    "httpx": ("httpx", "resilience.integrations.httpx"),
+    "postgres": ("psycopg", "resilience.outbox.postgres"),
+    "shared": ("redis", "resilience.fleet.store"),
+    "streams": ("websockets", "resilience.integrations.websockets"),
+    "trio": ("trio", "resilience"),
+    "urllib3": ("urllib3", "resilience.integrations.urllib3"),
+    "watch": ("watchfiles", "resilience.config.reload.watch"),
+}
+"""The extras of users but `ccxt`, which is large: the package that each brings, and our module that needs it."""
 
 
 def check_import() -> None:
@@ -123,8 +140,29 @@ def check_session() -> None:
     assert _Flaky.asked == 2, _Flaky.asked
 
 
-if __name__ == "__main__":
-    for check in (
+def check_extras() -> None:
+    """Each extra of the wheel brings the package that our module for it imports."""
+    provided = metadata("resilience-middleware").get_all("Provides-Extra") or []
+    assert {*EXTRAS, "ccxt"} <= set(provided), provided
+    for package, module in EXTRAS.values():
+        import_module(package)
+        import_module(module)
+
+
+def check_clients() -> None:
+    """Clients of the extras are wrapped, and are still of their classes."""
+    import httpx
+    import urllib3
+
+    from resilience import wrap
+
+    with httpx.Client() as client:
+        assert isinstance(wrap(client), httpx.Client)
+    assert isinstance(wrap(urllib3.PoolManager()), urllib3.PoolManager)
+
+
+CHECKS = {
+    "bare": (
         check_import,
         check_command,
         check_description,
@@ -132,6 +170,11 @@ if __name__ == "__main__":
         check_decorator,
         check_first_call,
         check_session,
-    ):
+    ),
+    "extras": (check_extras, check_clients),
+}
+
+if __name__ == "__main__":
+    for check in CHECKS[sys.argv[1] if len(sys.argv) > 1 else "bare"]:
         check()
         print(f"{check.__name__}: fine")

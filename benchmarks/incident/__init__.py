@@ -2,7 +2,8 @@
 
     python -m benchmarks.incident
 
-draws the pictures of the docs from what happens in it. `Incident` is the incident itself.
+draws the pictures of the docs from what happens in it. `Incident` is the incident itself: attach what is to watch it,
+and let it run.
 """
 
 from .scenario import Incident, Sample

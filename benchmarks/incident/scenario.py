@@ -18,10 +18,13 @@ from .inbound import Inbound
 __all__ = ["PHASES", "Incident", "Sample"]
 
 PHASES: tuple[tuple[str, float], ...] = (
-    ("calm", 3.0), ("outage", 4.0), ("calm", 2.0), ("ban", 4.0), ("calm", 2.0), ("unknown order", 4.0),
-    ("wrong key", 3.0), ("calm", 1.0),
+    ("calm", 3.0), ("outage", 4.0), ("calm", 2.0), ("ban", 4.0), ("calm", 3.0), ("unknown order", 4.0),
+    ("calm", 1.5), ("wrong key", 3.0), ("calm", 1.0),
 )  # fmt: skip
 """What happens one after the other, and for how many seconds."""
+_ALERTS = {"outage": "breaker_open", "ban": "hold", "unknown order": "order-unknown", "wrong key": "user_fixable"}
+"""The kind, or the key, of the entry that a phase leads to; on a slow machine it lasts until somebody is alerted."""
+_MAX_LONGER = 60.0
 OUTCOMES = ("ok", "failed", "rejected", "unknown")
 _EVERY = {"price": 0.05, "order": 0.25}
 _SAMPLE = 0.1
@@ -57,6 +60,7 @@ class Incident:
         events: what they emitted.
         samples: their state, ten times a second.
         inbound: the webhook.
+        began: when `run` was called, Unix seconds.
     """
 
     def __init__(self, *, scale: float = 1.0) -> None:
@@ -81,7 +85,7 @@ class Incident:
             )
             for policy, secret in (("prices", sandbox.secret), ("orders", sandbox.secret), ("orders", "wrong"))
         )
-        self._phase, self._stop, self._began = "calm", threading.Event(), 0.0
+        self._phase, self._stop, self.began = "calm", threading.Event(), 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -95,12 +99,12 @@ class Incident:
         self._sandbox.close()
 
     def run(self, on_phase: Callable[[str], object] | None = None) -> None:
-        """Let it happen. It takes the seconds of `PHASES` times the scale.
+        """Let it happen. It takes the seconds of `PHASES` times the scale, or longer on a slow machine.
 
         Args:
             on_phase: called with the name of each phase shortly before it ends, such as to take a picture.
         """
-        self._began = time.monotonic()
+        self.began = time.time()
         works = [(self._read_price, _EVERY["price"]), (self._place_order, _EVERY["order"]), (self._sample, _SAMPLE)]
         threads = [threading.Thread(target=self._repeat, args=work, daemon=True) for work in works]
         for thread in threads:
@@ -108,6 +112,7 @@ class Incident:
         for phase, seconds in PHASES:
             self._begin(phase, seconds * self._scale)
             self._stop.wait(seconds * self._scale)
+            self._await_alert(_ALERTS.get(phase), time.time() + _MAX_LONGER)
             if on_phase is not None:
                 on_phase(phase)
         self._stop.set()
@@ -117,11 +122,17 @@ class Incident:
     def _begin(self, phase: str, seconds: float) -> None:
         self._phase = phase
         self._front.state = {"outage": "down", "ban": "banned"}.get(phase, "up")
-        self._front.ban = max(2, int(seconds))
+        self._front.ban = int(seconds) + 2  # until after the phase, or a second ban would follow
         if phase == "unknown order":
             self._sandbox.script("order-unknown", ["accept_drop"])
             self._sandbox.script("query:order-unknown", ["query_drop"] * _LOOKUPS)
             threading.Thread(target=self._quietly, args=(self._place, "order-unknown"), daemon=True).start()
+
+    def _await_alert(self, wanted: str | None, until: float) -> None:
+        while wanted is not None and time.time() < until and not self._stop.wait(0.02):
+            entries = (entry for _, body in self.inbound.messages for entry in body["entries"])
+            if any(wanted in (entry["kind"], entry["key"]) for entry in entries):
+                return
 
     def _repeat(self, work: Callable[[], object], pause: float) -> None:
         while not self._stop.wait(pause):
@@ -148,7 +159,7 @@ class Incident:
         states = {row["state"] for row in snapshot["breakers"]}
         worst = next((state for state in ("open", "half-open") if state in states), "closed")
         calls = {name: sum(row[name] for row in snapshot["counters"]) for name in OUTCOMES}
-        at = time.monotonic() - self._began
+        at = time.time() - self.began
         in_doubt = len(snapshot["writes_in_doubt"])
         self.samples.append(Sample(at, self._phase, calls, worst, bool(snapshot["holds"]), in_doubt))
 
@@ -168,6 +179,6 @@ def _settings(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "policies": {
             "prices": {"extends": "bitget", "deadline": "1s", **common},
-            "orders": {"extends": "bitget", "deadline": "2s", "reconcile": reconcile, **common},
+            "orders": {"extends": "bitget", "deadline": "5s", "reconcile": reconcile, **common},
         }
     }

@@ -43,8 +43,8 @@ class SignedRequest(NamedTuple):
     url: str
     headers: dict[str, str]
     data: bytes | None
-    timeout: float
-    started_at: float
+    timeout: float = 0.0
+    started_at: float = 0.0
 
 
 class BitgetClientBase(PolicyView):
@@ -113,7 +113,7 @@ class BitgetClientBase(PolicyView):
 
     def _sending(self, method: str, path: str, params: Mapping[str, Any] | None) -> Routine[dict[str, Any]]:
         """Send a request and return the whole envelope."""
-        request = self._prepare_request(method, path, params)
+        request = yield from self._preparing_request(method, path, params)
         options = {"headers": request.headers, "data": request.data, "timeout": request.timeout}
         try:
             response = yield Invocation(self._transmit, (self._session, method, request.url), options)
@@ -137,18 +137,25 @@ class BitgetClientBase(PolicyView):
         except Exception:
             pass
 
-    def _prepare_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
+    def _preparing_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> Routine[SignedRequest]:
         """Build, stamp and sign a request; an error in here says that nothing was sent, so nothing is looked up."""
         try:
-            return self._build_request(method, path, params)
+            call, stamp = current_call(), int(self.clock.now() * 1000)
+            request = self._build_request(method, path, params, call, stamp)
+            # The stamp bounds until when the exchange may still execute this attempt; an unsigned request has none.
+            if call is not None and self._signer.has_credentials:
+                yield Invocation(call.record_stamp, (stamp / 1000,))
+            # Asked last: an outbox takes its time to store the stamp.
+            return request._replace(timeout=self._timeout(call), started_at=self.clock.monotonic())
         except Exception as error:
             # Set through `vars`: the error may be of any class, and its own `__setattr__` must not interfere.
             vars(error)["resilience_executed"] = "no"
             raise
 
-    def _build_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
+    def _build_request(
+        self, method: str, path: str, params: Mapping[str, Any] | None, call: CurrentCall | None, stamp: int
+    ) -> SignedRequest:
         clean = drop_undefined(params or {}, strict=self.strict_param_validation)
-        call, stamp = current_call(), int(self.clock.now() * 1000)
         # The path without its query, as in `resilience_operation_name`: both must agree on what sends a window.
         bare_path = path.partition("?")[0]
         known = BY_PATH.get((method, bare_path))
@@ -163,11 +170,8 @@ class BitgetClientBase(PolicyView):
         sent = "&".join(f"{quote(key)}={quote(str(clean[key]))}" for key in sorted(clean)) if method == "GET" else ""
         url = self.base_url + path + (f"?{sent}" if sent else "")
         headers = self._signer.headers(method, path, query, body, str(stamp))
-        # The stamp bounds until when the exchange may still execute this attempt; an unsigned request has none.
-        if call is not None and self._signer.has_credentials:
-            call.stamp(stamp / 1000)
         data = body.encode() if body else None
-        return SignedRequest(method, path, clean, url, headers, data, self._timeout(call), self.clock.monotonic())
+        return SignedRequest(method, path, clean, url, headers, data)
 
     @staticmethod
     def _redact_request(error: BaseException) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError
@@ -12,7 +13,9 @@ from .registries import plain_rule
 if TYPE_CHECKING:
     from .._core.policy.codes import CodeTable
 
-__all__ = ["meanings_of", "named_by_text"]
+__all__ = ["meanings_of", "named_by_text", "nearest_name"]
+
+_MIN_LIKENESS = 0.75
 
 
 def meanings_of(code: str | None, registry: str | None, tables: Sequence[CodeTable]) -> list[dict[str, Any]]:
@@ -30,3 +33,11 @@ def named_by_text(error: ErrorInput, table: CodeTable) -> ErrorInput:
     if rule is None or rule.category is None:
         return error
     return error._replace(outcome=ApiError(rule.code, error.text, table.envelope.body_with(rule.code, error.text)))
+
+
+def nearest_name(word: str | None, tables: Sequence[CodeTable]) -> str | None:
+    """Return the constant of these tables that is most similar to a word; None for a number and for other words."""
+    if word is None or not word.isidentifier():
+        return None
+    names = {name for table in tables for rule in table for name in rule.names if name.isupper()}
+    return next(iter(get_close_matches(word.upper(), sorted(names), 1, _MIN_LIKENESS)), None)

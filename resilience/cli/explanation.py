@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
-from .code_meanings import meanings_of, named_by_text
+from .code_meanings import meanings_of, named_by_text, nearest_name
 from .error_input import ErrorInput
+from .plain_code import FIRST_REGISTRY, NO_RETRY
 from .policy_files import find_policy
 from .registries import in_scope, load_registry
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "retry_waits"]
 
-_FIRST_REGISTRIES = ("bitget", "bitget-ws", "ccxt", "http")
+_FIRST_REGISTRIES = (FIRST_REGISTRY, "bitget-ws", "ccxt", "http")
 
 
 def explain(
@@ -66,6 +67,7 @@ def explain(
         "names": list(failure.names),
         "registry": failure.registry,
         "known": failure.known,
+        "near": None if failure.known else nearest_name(failure.code, tables),
         "category": str(failure.category),
         "executed": failure.executed,
         "hint": failure.hint,
@@ -193,6 +195,7 @@ def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Po
         "names": list(rule.names),
         "registry": table.name,
         "known": True,
+        "near": None,
         "category": None,
         "executed": rule.executed,
         "hint": rule.hint,
@@ -208,10 +211,8 @@ def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Po
 
 def _action(policy: Policy, failure: Failure) -> str:
     """Say in one or two sentences what a pipeline with this policy does."""
-    if failure.category == "user_fixable":
-        return "No retry: the caller gets the error at once, with the remedy. The breaker does not count it."
-    if failure.category == "fatal":
-        return "No retry: the caller gets the error at once. The breaker does not count it."
+    if failure.category in NO_RETRY:
+        return NO_RETRY[failure.category]
     attempts = _max_attempts(policy, failure)
     if policy.retry is None or attempts < 2:
         return "It could be tried again, but this policy makes only one attempt."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["first_answers"]
+__all__ = ["answer_style", "first_answers", "unknown_word"]
 
 _AGAIN = {
     ("retryable", "no"): "Yes, after a wait: nothing was executed.",
-    ("retryable", "maybe"): "A read, yes. A write only after a look: it may have been executed.",
+    ("retryable", "maybe"): "A read, yes. A write only after a lookup: it may have been executed.",
     ("retryable", "n_a"): "Yes, after a wait: there was nothing to execute.",
     ("user_fixable", "no"): "Not as it is: nothing was executed, and the same request would fail again.",
     ("fatal", "no"): "No: nothing was executed, and the same request would fail again.",
@@ -22,7 +22,8 @@ _DO = {
     "fatal": "Find the mistake in the program or the request.",
 }
 _LOOK = "Look a write up by its key before you send it again."
-_UNKNOWN = "No table knows this error: add a row for it to a table of `codes`."
+_UNKNOWN = "When you know what it means, add a row for it to a table of `codes`."
+_STYLES = (("Yes", "green"), ("No: it succeeded", "green"), ("A read, yes", "yellow"), ("No", "red"))
 
 
 def first_answers(explanation: Mapping[str, Any]) -> dict[str, str]:
@@ -54,3 +55,20 @@ def _remedy(explanation: Mapping[str, Any]) -> list[str]:
     if doubtful and not any(word in remedy.lower() for word in ("look", "query", "find")):
         sentences.append(_LOOK)
     return sentences
+
+
+def answer_style(answer: str) -> str:
+    """Return the style of an answer by its first words; empty for one that neither allows nor forbids."""
+    return next((style for start, style in _STYLES if answer.startswith(start)), "")
+
+
+def unknown_word(explanation: Mapping[str, Any], registry: str | None) -> str:
+    """Return the sentence that no table knows the error, with the nearest constant; empty if one does."""
+    if explanation["known"]:
+        return ""
+    tables = "No table knows" if registry is None else f"The table {registry} does not know"
+    if explanation["code"] is None:
+        return f"{tables} this error."
+    near = explanation["near"]
+    meant = f" Did you mean {near}?" if near else ""
+    return f"{tables} {explanation['code']!r}.{meant}"

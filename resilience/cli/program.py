@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from .._printable import printable
@@ -20,6 +19,7 @@ from .terminal import show_line
 
 __all__ = ["main", "parser_of"]
 
+_OPTIONS = ("--help", "--version")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141  # as a shell reports a program that SIGINT or SIGPIPE ended
 
 
@@ -27,7 +27,18 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line; argparse prints the whole usage first."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {printable(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {printable(message)}{self._meant(message)} (see {self.prog} --help)\n")
+
+    def _meant(self, message: str) -> str:
+        """Return the option that was most likely meant by the first one that the message calls unrecognized."""
+        _, unrecognized, words = message.partition("unrecognized arguments: ")
+        option = next((word.partition("=")[0] for word in words.split() if word.startswith("-")), "")
+        if not unrecognized or not option:
+            return ""
+        from difflib import get_close_matches
+
+        near = get_close_matches(option, [*self._option_string_actions], 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +92,9 @@ def _run(arguments: list[str]) -> int:
     if name in names:
         return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
-        near = get_close_matches(name, names, 1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [*names, *_OPTIONS], 1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
         return _report(f"resilience: unknown command {name!r}; {hint}")
     parser = _parser_for_help(names)

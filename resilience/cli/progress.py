@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TextIO
 
-__all__ = ["progress_counter", "progress_lines"]
+__all__ = ["changing_line", "progress_counter", "progress_lines"]
 
 _SECONDS_PER_LINE = 30.0  # of progress in a pipe
+_SECONDS_PER_CHANGE = 0.1  # of a line on a terminal
 
 
 @contextmanager
@@ -38,6 +39,30 @@ def progress_lines(label: str, total: int, out: TextIO) -> Callable[[], None]:
             print(text, file=out, flush=True)
 
     return step
+
+
+@contextmanager
+def changing_line(text: Callable[[], str], out: TextIO) -> Iterator[Callable[[], None]]:
+    """Show the latest text on one line, which stays at the end; in a pipe a line now and then.
+
+    Yields:
+        A function to call when the text has changed.
+    """
+    is_terminal, shown = out.isatty(), monotonic()
+    interval = _SECONDS_PER_CHANGE if is_terminal else _SECONDS_PER_LINE
+    start, end = ("\r\x1b[K", "") if is_terminal else ("", "\n")
+
+    def changed() -> None:
+        nonlocal shown
+        if monotonic() - shown >= interval:
+            shown = monotonic()
+            print(start + text(), end=end, file=out, flush=True)
+
+    try:
+        yield changed
+    finally:
+        if is_terminal:
+            print(start + text(), file=out, flush=True)
 
 
 class _Progress:

@@ -56,10 +56,15 @@ def _needs(snapshot: Row) -> Iterator[tuple[object, ...]]:
             yield "shared store lost", None, _short(row.get("store")), None, row["lost"]
     for row in _troubled_breakers(snapshot):
         yield f"breaker {row['state']}", _short(row.get("policy")), _short(row.get("key")), None, row.get("opened_by")
+    yield from _doubts(snapshot)
+
+
+def _doubts(snapshot: Row) -> Iterator[tuple[object, ...]]:
     for row in snapshot.get("writes_in_doubt", ()):
         which = _joined(row.get("operation"), row.get("key"))
-        why = row.get("remedy") or row.get("code")
-        yield "write in doubt", _short(row.get("policy")), which, _age(at, row.get("since")), why
+        owner = row.get("owner") and f"{row['owner']} has it"
+        why = ": ".join(str(part) for part in (owner, row.get("remedy") or row.get("code")) if part)
+        yield "write in doubt", _short(row.get("policy")), which, _age(snapshot["at"], row.get("since")), why or None
 
 
 def _troubled_breakers(snapshot: Row) -> Iterator[Row]:

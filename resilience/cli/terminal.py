@@ -1,39 +1,37 @@
 """Prints results: JSON for programs, tables and progress bars for people.
 
-On a terminal, sentences are wrapped at its width, and rich draws the table if it is installed. A table that is too wide
-is transposed, or its last column is wrapped. In a pipe, text is for grep and awk: each sentence and each row stays on
-one line. This is the only importer of rich.
+On a terminal, no sentence and no table is wider than it. In a pipe, text is for grep and awk: each sentence and each
+row stays on one line. This is the only importer of rich, which draws progress bars and the screen of `top`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from shutil import get_terminal_size
-from textwrap import wrap
 from typing import Any, TextIO
 
 from .._printable import printable
-from ..telemetry.redaction import redact
-from .progress import progress_counter, progress_lines
+from .colors import has_color, painted
+from .progress import changing_line, progress_counter, progress_lines
+from .table_layout import fitting_lines, plain_table, with_wrapped_last_column, wrapped
 
 __all__ = [
+    "live_counts",
     "live_screen",
-    "plain_table",
     "progress_bar",
     "show_json",
     "show_line",
+    "show_own_text",
+    "show_rows",
     "show_table",
     "show_text",
     "table_lines",
 ]
 
 _BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
-_MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
-_MIN_WRAPPED = 12  # columns of the terminal that a wrapped column needs
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
@@ -41,22 +39,35 @@ def show_json(value: Any, *, out: TextIO | None = None) -> None:
     print(json.dumps(value, indent=2, default=str), file=out or sys.stdout)
 
 
-def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None:
-    """Print a sentence or a paragraph, wrapped on a terminal; the lines after the first are indented as the bullet."""
+def show_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", out: TextIO | None = None) -> None:
+    """Print a sentence or a paragraph, wrapped on a terminal.
+
+    Args:
+        text: the sentence.
+        bullet: what is printed before it; the lines after the first are indented by its width.
+        hang: columns by which the lines after the first are indented further.
+        style: colour on a terminal, such as `bold green`.
+        out: where it is printed; standard output by default.
+    """
+    from ..telemetry.redaction import redact  # its patterns cost more than the rest of a short command
+
+    show_own_text(redact(text), bullet=bullet, hang=hang, style=style, out=out)
+
+
+def show_own_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", out: TextIO | None = None) -> None:
+    """Do as `show_text` with a text that has no secrets: one of the library itself."""
     out = out or sys.stdout
-    text = printable(redact(text))
-    lines = _wrapped(text, get_terminal_size().columns - len(bullet)) if out.isatty() else [text]
+    text = printable(text)
+    indent = " " * (len(bullet) + hang)
+    lines = wrapped(text, get_terminal_size().columns - len(indent)) if out.isatty() else [text]
     for index, line in enumerate(lines):
-        print((" " * len(bullet) if index else bullet) + line, file=out)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return the lines of a text; a word that is longer than a line is not broken."""
-    return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+        print((indent if index else bullet) + painted(line, style, out), file=out)
 
 
 def show_line(text: str, *, out: TextIO | None = None) -> None:
     """Print a text without secrets, and in printable form but for its line breaks."""
+    from ..telemetry.redaction import redact
+
     print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 
@@ -66,21 +77,23 @@ def show_table(
     """Print a table. None is shown as a dash."""
     out = out or sys.stdout
     cells: Sequence[tuple[str, ...]] = [tuple(_cell(value) for value in row) for row in rows]
+    if not out.isatty():
+        print(*plain_table(columns, cells, title=title), sep="\n", file=out)
+        return
+    if title:
+        show_text(title, style="bold", out=out)
+    width = get_terminal_size().columns
+    print(*fitting_lines(columns, cells, width, lambda text, style: painted(text, style, out)), sep="\n", file=out)
+
+
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, out: TextIO | None = None) -> None:
+    """Print a table for people on a terminal; in a pipe its columns are separated by tabs."""
+    out = out or sys.stdout
     if out.isatty():
-        if _rich_table(columns, cells, title, out):
-            return
-        columns, cells = _fit(columns, cells)
-    for line in plain_table(columns, cells, title=title):
-        print(line, file=out)
-
-
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> list[str]:
-    """Return the lines of an aligned table without colors."""
-    # One letter is taken as one column. East Asian letters are wider; our tables have none.
-    widths = [max([len(name), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
-    lines = [title] if title else []
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
-    return [*lines, *("  ".join(row).rstrip() for row in padded)]
+        show_table(columns, rows, out=out)
+        return
+    for row in (columns, *rows):
+        print(*map(_cell, row), sep="\t", file=out)
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -89,69 +102,14 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> lis
     If the table is wider than the terminal, its last column is wrapped.
     """
     cells = [tuple(_cell(value) for value in row) for row in rows]
-    return plain_table(columns, _wrap_last(columns, cells, get_terminal_size().columns))
-
-
-def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Transpose a table that is too wide for the terminal, if it fits then; else wrap its last column."""
-    width = get_terminal_size().columns
-    if max(map(len, plain_table(columns, rows))) <= width:
-        return columns, rows
-    new_columns, *new_rows = zip(columns, *rows, strict=True)
-    fits = max(map(len, plain_table(new_columns, new_rows))) <= width
-    if fits:
-        return new_columns, new_rows
-    return columns, _wrap_last(columns, rows, width)
-
-
-def _wrap_last(columns: Sequence[str], rows: Sequence[tuple[str, ...]], width: int) -> Sequence[tuple[str, ...]]:
-    left = width - max(map(len, plain_table(columns[:-1], [row[:-1] for row in rows])), default=0) - 2
-    return _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
-
-
-def _with_wrapped_cells(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
-    """Wrap the last cell of each row: its further lines become rows of their own."""
-    lines: list[tuple[str, ...]] = []
-    for *cells, last in rows:
-        first, *more = _wrapped(last, width)
-        lines.append((*cells, first))
-        lines += [(*[""] * len(cells), line) for line in more]
-    return lines
+    return plain_table(columns, with_wrapped_last_column(columns, cells, get_terminal_size().columns))
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or value in ((), []):
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return printable(text.translate(_BREAKS))
-
-
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
-    """Draw with rich. Return False if rich is not installed, or if the terminal is too narrow for the columns."""
-    try:
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
-        return False
-    # No edge and no padding: the table is as wide as its plain form, so that more terminals fit it.
-    table = Table(
-        title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0
-    )
-    console, min_width = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), len(columns) - 1
-    for index, name in enumerate(columns):
-        unbroken = [*name.split(), *(row[index] for row in rows if len(row[index]) <= _MAX_UNBROKEN)]
-        width = max(map(len, unbroken), default=1)
-        table.add_column(name, overflow="fold", min_width=width)
-        min_width += width
-    if min_width > console.width:
-        return False  # rich would cut off the last columns
-    for row in rows:
-        # Text, not str: rich reads `[bold]` in a str as markup, and cells hold foreign text.
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-    return True
 
 
 @contextmanager
@@ -181,9 +139,31 @@ def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterat
             yield step
         return
     # Its last column is the time that is left.
-    with Progress(console=Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), transient=True) as bar:
+    with Progress(console=Console(file=out, no_color=not has_color(out)), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def live_counts(text: Callable[[], str], *, out: TextIO | None = None) -> Iterator[Callable[[], None]]:
+    """Show counts while they grow, on a line that stays.
+
+    Args:
+        text: returns the line as it is now; of one that is too wide, what is behind the last commas is left out.
+        out: where it is shown; standard error by default.
+
+    Yields:
+        A function to call when a count has changed.
+    """
+    with changing_line(lambda: _without_last_parts(text()), out or sys.stderr) as changed:
+        yield changed
+
+
+def _without_last_parts(line: str) -> str:
+    columns = get_terminal_size().columns
+    while len(line) >= columns and ", " in line:
+        line = line.rpartition(", ")[0]
+    return line[: columns - 1]
 
 
 @contextmanager
@@ -201,7 +181,7 @@ def live_screen(*, out: TextIO | None = None) -> Iterator[Callable[[Sequence[tup
     except ImportError:
         yield lambda lines: print("\x1b[H\x1b[J" + "\n".join(_cropped(lines)), end="", flush=True, file=out)
         return
-    console = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None)
+    console = Console(file=out, no_color=not has_color(out))
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def draw(lines: Sequence[tuple[str, str]]) -> None:

@@ -24,8 +24,9 @@ _MICRO = 1_000_000
 _MARGIN, _OF_THE_SPAN = 0.02, 0.1
 """Seconds, and share of a window, for which spent permits count longer, because a send follows its permit."""
 _MANY = 200  # entries of a sorted set from which on they are counted in slices of the window
-_AHEAD = 1.0
-"""Seconds, but no more than a window, before its begin from which on a lease is sure: the store is asked again then."""
+_AHEAD = 1.25
+"""Seconds, but no more than as many windows, before its begin from which on a lease is sure: the store is asked again
+then. While all is well a lease begins a window and a report later at most, so that hardly any is asked about again."""
 _ODD = re.compile(r"[^\w.-]")
 
 
@@ -54,7 +55,7 @@ class QuotaLeases:
         """
         shared = self._settings
         terms_of = partial(lease_terms, processes=shared.processes, lease=shared.lease, patience=shared.patience)
-        window = LeasedWindow(max_sends, span, terms_of, self._ask)
+        window = LeasedWindow(max_sends, span, terms_of, self._ask, self._clock.time)
         words = name[0] if isinstance(name[0], str) else ".".join(map(str, name[0]))
         tag = self._keys.tag(_ODD.sub("_", words)[:64], (name, lane))
         self._windows[window] = words, [f"{tag}sends", f"{tag}epoch"]
@@ -97,20 +98,21 @@ class QuotaLeases:
     def _book(self, store: Store, window: LeasedWindow, question: LeaseQuestion) -> None:
         span = window.window_span
         life = self._settings.lease
-        margin, ahead = min(_MARGIN, span * _OF_THE_SPAN), min(_AHEAD, span)
+        margin, ahead = min(_MARGIN, span * _OF_THE_SPAN), _AHEAD * min(1.0, span)
         has_many = window.terms.leased > _MANY * window.terms.max_batch
         bucket = span / _MANY if has_many else 1 / _MICRO
         seconds = [round(value * _MICRO) for value in (span, life)]
         slices = [round(value * _MICRO) for value in (margin, bucket)]
         least = min(question.least, question.wanted), round(ahead * _MICRO)
-        asked_at = self._clock.monotonic()
+        asked_at, asked_at_wall = self._clock.monotonic(), self._clock.time()
         ended = [part for lease in question.ended for part in (*lease.lease.receipt, lease.lease.permits, lease.spent)]
         args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *least, *ended]
         permits, delay, epoch, ends, is_cold = store.run(BOOK, self._windows[window][1], args)
         now = self._clock.monotonic()
         wait = int(delay) / _MICRO
         self._granted += permits
-        granted = Lease(now + wait, asked_at + wait + life, permits, (int(epoch), int(ends)), wait > ahead)
+        receipt, later = (int(epoch), int(ends)), wait + life
+        granted = Lease(now + wait, asked_at + later, permits, receipt, wait > ahead, asked_at_wall + later)
         if granted.is_unsure:
             self._unsure.append((time.monotonic() + wait - ahead, window, granted))
         window.grant(granted, now, now - asked_at, is_cold=bool(is_cold))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Self, TypeVar
 from weakref import ref
 
 from .._core.base.clock import Clock
+from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
 from .lost_write import mark_uncertain
@@ -50,6 +52,7 @@ class OpenWrite:
         signs: bool = False,
         window: float = 0.0,
         release: Callable[[], None],
+        unsettled: UnsettledWrites | None = None,
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
 
@@ -69,7 +72,9 @@ class OpenWrite:
             signs: the client reports a stamp before anything of an attempt is sent.
             window: seconds for which the API accepts a request, as a later process knows it.
             release: gives the claim on the write back.
+            unsettled: shows who has the write, if its outcome is uncertain.
         """
+        self._unsettled = unsettled
         self._store = store
         self._key = key
         self._operation = operation
@@ -87,7 +92,7 @@ class OpenWrite:
         self._is_settled = self._is_lost = self._is_replaying = False
         self.may_send_again = False
         self._window = window
-        self._is_substitute = False
+        self._is_substitute = self._is_left = False
         self.began = not resumed
         self.answer: Any = None
         self.stamps = list(stamps)
@@ -107,7 +112,18 @@ class OpenWrite:
     async def aget_ready(self) -> None:
         """Do as `get_ready`; other tasks run meanwhile."""
         with self._within_attempt() as until:
-            await apoll(self._get_ready, self._clock, until)
+            if self._pending is None:
+                await apoll(self._get_ready, self._clock, until)
+            else:
+                await apoll(self._aadd_row, self._clock, until)
+                self._needs_check, self._was_busy = True, False
+
+    async def _aadd_row(self) -> None:
+        assert self._pending is not None
+        self._held, cancellation = await self._pending.aadd()
+        self._pending = None
+        if cancellation is not None:
+            raise cancellation
 
     @contextmanager
     def _within_attempt(self) -> Iterator[float]:
@@ -145,6 +161,25 @@ class OpenWrite:
         # Also where the clock stands still, so that the stamp is stored already: the row may have been adopted.
         stamps = self.stamps if stamp in self.stamps else [*self.stamps, stamp]
         self._write(lambda: self._store.set_stamps(self._row(), stamps))
+        self.stamps = list(stamps)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the call is awaited, so that its attempts may await their stamps (`aadd_stamp`)."""
+        return self._asynchronous and not self._is_replaying
+
+    async def aadd_stamp(self, stamp: float) -> None:
+        """Do as `add_stamp`; other tasks run meanwhile, and a store that is busy is waited for."""
+        stamps = self.stamps if stamp in self.stamps else [*self.stamps, stamp]
+        step = partial(self._store.set_stamps, self._row(), stamps)
+
+        async def store() -> None:
+            _, cancellation = await self._store.in_background(step, durable=True)
+            if cancellation is not None:
+                raise cancellation
+
+        with self._within_attempt() as until:
+            await apoll(store, self._clock, until)
         self.stamps = list(stamps)
 
     @contextmanager
@@ -253,9 +288,35 @@ class OpenWrite:
         try:
             with suppress(ValueError):  # left in another task's context: there is nothing to reset
                 _OPEN_WRITE.reset(self._token)
-            self._settle(error)
+            if not self._is_left:
+                self._settle(error)
+            if error is not None and not self._is_settled:
+                self._show_owner()
         finally:
             self._release()
+
+    def _show_owner(self) -> None:
+        """Let the writes in doubt of the policies say who has this one."""
+        owner = None if self._held is None or self._unsettled is None else self._store.follow(self._held)
+        if owner is not None and self._unsettled is not None:
+            self._unsettled.set_owner(self._key, owner)
+
+    async def asettle(self, error: Exception) -> None:
+        """Settle the row of a write whose call ends with this error, while other tasks run and before the block ends.
+
+        Raises:
+            BaseException: the cancellation that arrived meanwhile.
+        """
+        self._is_left = True
+        if self._pending is not None or self.proves_failure(error):
+            _, cancellation = await self._store.in_background(partial(self._settle, error), durable=True)
+            if cancellation is not None:
+                raise cancellation
+
+    def settle_later(self) -> None:
+        """Settle the row of a write that has a result: soon, because the result must not wait or be cancelled."""
+        self._is_left = True
+        self._store.post(partial(self._settle, None))
 
     def _settle(self, error: BaseException | None) -> None:
         if self._pending is not None:  # never recorded, hence never sent; a row with this key is another write's

@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._core.call.stage import has_around
-from .._drivers.system_clock import SystemClock
 from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
-from .open_write import OpenWrite
 from .outbox_store import NewWrite
 from .recorded_call import BeginWrite, guard_attempts, record_calls, remember_found
-from .resumable import begin_resume, check_wrapped
 from .resume import ResumedWrite
 from .row import Row, RowState
 from .row_match import digest_of
 from .safe_warning import warn_or_log
+from .settle_rows import settle_rows, settle_rows_async
 from .store_opening import open_store, without_password
-from .store_waits import LONGEST_WAIT, apoll, poll_now
+from .store_waits import poll_now
 from .stored_stamps import new_stamps
 from .write_recorder import WriteRecorder
 
@@ -128,6 +126,8 @@ class Outbox:
 
         In PostgreSQL these are the writes of this outbox; `adopt` settles those of processes that have died.
         A write that cannot be resumed is in the list too, with the reason, and stays open; the others are resumed.
+        Up to eight are settled at once, so that the waits for their lookups pass together: in threads here, and in
+        tasks by `aresume`.
 
         Args:
             client: the wrapped client that the writes were made with.
@@ -136,11 +136,11 @@ class Outbox:
         Raises:
             AttributeError: the client is not wrapped.
         """
-        return self._settle_open(self._store.resumable, client, resend=resend, adopt=False)
+        return settle_rows(self._recorder, self._store.resumable, client, resend=resend, adopt=False)
 
     async def aresume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Look up and settle every open write of a client whose calls are awaited; arguments as for `resume`."""
-        return await self._asettle_open(self._store.resumable, client, resend=resend, adopt=False)
+        return await settle_rows_async(self._recorder, self._store.resumable, client, resend=resend, adopt=False)
 
     def adopt(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Take over and settle the writes in PostgreSQL of processes whose lease has ended, as `resume` does its own.
@@ -156,32 +156,11 @@ class Outbox:
         Raises:
             AttributeError: the client is not wrapped.
         """
-        return self._settle_open(self._store.adoptable, client, resend=resend, adopt=True)
+        return settle_rows(self._recorder, self._store.adoptable, client, resend=resend, adopt=True)
 
     async def aadopt(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Do as `adopt`, with a client whose calls are awaited."""
-        return await self._asettle_open(self._store.adoptable, client, resend=resend, adopt=True)
-
-    def _settle_open(
-        self, rows: Callable[[], list[Row]], client: Any, *, resend: bool, adopt: bool
-    ) -> list[ResumedWrite]:
-        check_wrapped(client)
-        begin = partial(begin_resume, self._recorder, client, resend=resend, adopt=adopt)
-        # One after the other: each is claimed only when its turn has come.
-        begun = (poll_now(partial(begin, listed)) for listed in poll_now(rows))
-        return [step if isinstance(step, ResumedWrite) else step() for step in begun if step is not None]
-
-    async def _asettle_open(
-        self, rows: Callable[[], list[Row]], client: Any, *, resend: bool, adopt: bool
-    ) -> list[ResumedWrite]:
-        check_wrapped(client)
-        clock, settled = SystemClock(), []
-        begin = partial(begin_resume, self._recorder, client, resend=resend, adopt=adopt)
-        for listed in await apoll(rows, clock, clock.monotonic() + LONGEST_WAIT):
-            step = await apoll(partial(begin, listed), clock, clock.monotonic() + LONGEST_WAIT)
-            if step is not None:
-                settled.append(step if isinstance(step, ResumedWrite) else await step())
-        return settled
+        return await settle_rows_async(self._recorder, self._store.adoptable, client, resend=resend, adopt=True)
 
     def replay(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Do as `resume`, with a `DeprecationWarning`: the name of 0.1."""
@@ -211,20 +190,25 @@ class Outbox:
         compiled = pipeline.compile(guard_attempts(fn), recorded)
         # Without a key there is nothing to look the write up by, so that it is not recorded.
         keyless = pipeline.compile(fn, info) if info.needs_consent else None
-        begin, asynchronous = self.recorder_of(pipeline, fn, info), is_async(fn)
+        asynchronous = is_async(fn)
+        begin = self.recorder_of(pipeline, fn, info, awaits=asynchronous)
         keys = KeySlot(info.key, fn, make_key)
         return record_calls(
             compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
         )
 
-    def recorder_of(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> BeginWrite:
-        """Return what records a write of this method before its call."""
+    def recorder_of(
+        self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo, *, awaits: bool = False
+    ) -> BeginWrite:
+        """Return what records a write of this method before its call; with `awaits` what it returns is awaited."""
         names, asynchronous = _positional_names(fn), is_async(fn)
+        record = self._recorder.abegin if awaits else self._recorder.begin
 
-        def begin(key: str, args: Any, kwargs: Any) -> OpenWrite:
+        def begin(key: str, args: Any, kwargs: Any) -> Any:
             arguments = encode_arguments(args, kwargs, names)
             write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
-            return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous)
+            unsettled = pipeline.shared.unsettled
+            return record(write, info, pipeline.clock, asynchronous=asynchronous, unsettled=unsettled)
 
         return begin
 

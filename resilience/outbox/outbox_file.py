@@ -1,7 +1,7 @@
 """Opens the SQLite file of an outbox, and refuses to use it once it is no longer this process's file.
 
-Every statement is one transaction, on disk when it returns. Nothing here waits: a file that another program has
-locked is an `OutboxLockedError`, and `store_waits.py` decides what to do about it.
+Every statement is one transaction, unless `file_transactions.py` makes several one. Nothing here waits: a file that
+another program has locked is an `OutboxLockedError`, and `store_waits.py` decides what to do about it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import sqlite3
 import stat
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from errno import ELOOP
 from pathlib import Path
 from threading import RLock
@@ -44,6 +44,7 @@ class OutboxFile:
 
     Attributes:
         path: the path as it was given, made absolute.
+        lock: held while the file is used; a transaction holds it from its beginning to its end.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -57,9 +58,11 @@ class OutboxFile:
         self._file = _resolved(self.path)
         _check_file(self._file)
         self._owner_lock = OwnerLock(self._file)
-        # Reentrant, because a signal handler may place an order while its thread runs a statement. That is harmless:
-        # handlers run between two calls of SQLite, and each call is a statement of its own.
-        self._lock = RLock()
+        # Reentrant, because a signal handler may read the file while its thread does. That is harmless: handlers run
+        # between two calls of SQLite, and each call is a statement of its own. Transactions of several are made in a
+        # thread of their own, where no handler runs.
+        self.lock = RLock()
+        self._is_durable = True
         self._pid = os.getpid()
         self._closed = False
         self._identities: dict[Path, tuple[int, int]] = {}
@@ -88,7 +91,7 @@ class OutboxFile:
             OutboxLockedError: another program has locked the file.
             OutboxFileError: the file was closed, belongs to the parent of this process, or cannot be read or written.
         """
-        with self._lock:
+        with self.lock:
             self.check_owner()
             try:
                 with closing(self._database.execute(statement, values)) as cursor:
@@ -96,21 +99,34 @@ class OutboxFile:
             except sqlite3.Error as error:
                 raise _file_error(self.path, error) from error
 
+    def set_durable(self, durable: bool) -> None:
+        """Choose whether each commit is on disk when it returns, or only with the next one that is.
+
+        Raises as `execute` does. Either survives the end of the process. Not allowed in a transaction.
+        """
+        if durable != self._is_durable:
+            self.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._is_durable = durable
+
+    def roll_back(self) -> None:
+        """End the transaction under way, if there is one, without its changes."""
+        with self.lock, suppress(sqlite3.Error):
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+
     def transact(self, statements: Sequence[str]) -> None:
         """Execute several statements in one transaction; raises as `execute` does.
 
-        Only for a file that no write uses yet: the row of a write that a signal handler makes meanwhile would be part
-        of the transaction, and not on disk when it is sent.
+        Only for a file that no write uses yet.
         """
-        with self._lock:
+        with self.lock:
             self.execute("BEGIN IMMEDIATE")
             try:
                 for statement in statements:
                     self.execute(statement)
                 self.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                self.roll_back()
                 raise
 
     def check_owner(self) -> None:
@@ -136,13 +152,13 @@ class OutboxFile:
 
     def reset_after_fork(self) -> None:
         """Leave the file to the parent."""
-        self._lock = RLock()
+        self.lock = RLock()
         _LEFT_TO_PARENT.append(self._database)
         self._owner_lock.leave_to_parent()
 
     def close(self) -> None:
         """Close the file and unlock it. Does nothing in a forked child, or twice."""
-        with self._lock:
+        with self.lock:
             if not self._closed and os.getpid() == self._pid:
                 self._closed = True
                 self._database.close()

@@ -1,18 +1,23 @@
 """Defines what a store of an outbox does: a file is one, a PostgreSQL server another.
 
-`Outbox` and all that follows it ask for nothing else. Each change of a row is durable when its method returns, and is
-made only while the row is still held as it was taken. Nothing here waits longer than one try: a store that may be
+`Outbox` and all that follows it ask for nothing else. Each change of a row is durable when its method returns, but for
+two that a file may lose in a power cut: a new row of a client that signs, until its first stamp is stored, and "done".
+It is made only while the row is still held as it was taken. Nothing here waits longer than one try: a store that may be
 usable a moment later raises an `OutboxBusyError`, and `store_waits.py` decides what to do about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
+from .._core.call.unsettled_writes import WriteOwner
 from .row import Row, RowState
 
 __all__ = ["HeldWrite", "NewWrite", "OutboxBusyError", "OutboxStore", "TakenWrite", "WriteAdoptedError"]
+
+
+T = TypeVar("T")
 
 
 class OutboxBusyError(OSError):
@@ -76,6 +81,21 @@ class OutboxStore(Protocol):
     def is_shared(self) -> bool:
         """Return whether other processes use the store at the same time and may adopt its writes."""
 
+    async def in_background(self, step: Callable[[], T], *, durable: bool) -> tuple[T, BaseException | None]:
+        """Make a step, which uses this store, without blocking the event loop where the store can.
+
+        Args:
+            step: calls methods of this store.
+            durable: what it changes must survive a power cut before it is reported.
+
+        Returns:
+            What the step returns, and the cancellation of this task that arrived meanwhile. Whoever has done what the
+            step made necessary raises it.
+        """
+
+    def post(self, step: Callable[[], object]) -> None:
+        """Make a step that raises nothing, soon and before the store is closed; a file makes it in another thread."""
+
     def check_process(self) -> None:
         """Raise an `OSError` if this process may not use the store at all."""
 
@@ -137,6 +157,9 @@ class OutboxStore(Protocol):
 
     def forget(self, older_than: float) -> int:
         """Delete the writes that were settled more than this many seconds ago; return their number."""
+
+    def follow(self, held: HeldWrite) -> WriteOwner | None:
+        """Return who has an open write, kept up to date for as long as it is referred to; None if it is not shared."""
 
     def keep_leases(self, in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Keep what this process works on from being adopted; `in_progress` returns its (key, operation)."""

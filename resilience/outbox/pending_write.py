@@ -38,6 +38,11 @@ class PendingWrite:
             self._may_be_stored = self._may_be_stored or _is_interrupt(error)
             raise
 
+    async def aadd(self) -> tuple[HeldWrite, BaseException | None]:
+        """Do as `add`; other tasks run meanwhile. Also returns the cancellation that arrived meanwhile."""
+        # A client that signs stores a stamp before it sends, and the row with it.
+        return await self._store.in_background(self.add, durable=self._write.window is None)
+
     def withdraw(self) -> bool:
         """Return whether the row is certainly not open: a row that nobody sends must not be adopted and sent."""
         if not self._may_be_stored:

@@ -12,7 +12,7 @@ from .._core.call.idempotency_key import KeySlot
 from .._core.call.lookup_answer import Found
 from .._drivers.routine_runner import routine_function
 from .._pipeline.callables import is_async
-from .open_write import OpenWrite, current_write
+from .open_write import current_write
 
 __all__ = ["BeginWrite", "guard_attempts", "record_calls", "remember_found"]
 
@@ -20,8 +20,13 @@ __all__ = ["BeginWrite", "guard_attempts", "record_calls", "remember_found"]
 class BeginWrite(Protocol):
     """Records a write before its call."""
 
-    def __call__(self, key: str, args: Any, kwargs: Any) -> OpenWrite:
-        """Return the write; raises a `RejectedError` or a `TypeError` if it may not be sent."""
+    def __call__(self, key: str, args: Any, kwargs: Any) -> Any:
+        """Return the write, or what to await for it.
+
+        Raises:
+            RejectedError: it may not be sent.
+            TypeError: its arguments cannot be stored.
+        """
 
 
 def record_calls(
@@ -49,10 +54,17 @@ def record_calls(
         if key is None and keyless is not None:
             return (yield Invocation(keyless, args, kwargs))
         assert key is not None, "the slot makes one"
-        with begin(key, args, kwargs) as write:
-            result = yield Invocation(compiled, args, kwargs)
+        with (yield Invocation(begin, (key, args, kwargs))) as write:
+            try:
+                result = yield Invocation(compiled, args, kwargs)
+            except Exception as error:
+                if asynchronous:  # else it is settled where the block ends
+                    yield Invocation(write.asettle, (error,))
+                raise
             if has_fallback:
                 write.check_result(result)
+            if asynchronous:
+                write.settle_later()
             return result
 
     return routine_function(call, asynchronous=asynchronous)

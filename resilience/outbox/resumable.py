@@ -94,6 +94,7 @@ def _compile(
     write = recorder.open(
         claim, info, pipeline.clock, held=taken.held,
         asynchronous=is_async(method), stamps=row.stamps, resumed=True, is_provable=is_provable,
+        unsettled=pipeline.shared.unsettled,
     )  # fmt: skip
     if former_owner is not None:
         _emit_adopted(pipeline, info, row, former_owner)

@@ -24,18 +24,19 @@ _INTERVAL = 0.02  # seconds between two tries
 
 def poll(step: Callable[[], T], clock: Clock, until: float) -> T:
     """Return what `step` returns, repeated while the outbox is busy, up to the instant `until` of the clock."""
-    return run_routine(_polling(step, clock, until, clock.sleep))
+    result: T = run_routine(_polling(step, clock, until, clock.sleep))
+    return result
 
 
-async def apoll(step: Callable[[], T], clock: Clock, until: float) -> T:
-    """Do as `poll`; other tasks run meanwhile."""
+async def apoll(step: Callable[[], Any], clock: Clock, until: float) -> Any:
+    """Do as `poll`; other tasks run meanwhile. The step may be async."""
     return await run_routine_async(_polling(step, clock, until, clock.asleep))
 
 
-def _polling(step: Callable[[], T], clock: Clock, until: float, sleep: Callable[[float], Any]) -> Routine[T]:
+def _polling(step: Callable[[], Any], clock: Clock, until: float, sleep: Callable[[float], Any]) -> Routine[Any]:
     while True:
         try:
-            return step()
+            return (yield Invocation(step))
         except OutboxBusyError:
             if clock.monotonic() + _INTERVAL > until:
                 raise

@@ -23,6 +23,16 @@ class _StoredStamps(SendLog):
         self._write.add_stamp(stamp)
         super().append(stamp)
 
+    def record_stamp(self, stamp: float) -> Any:
+        assert self._write is not None
+        if not self._write.is_async:
+            return self.append(stamp)
+        return self._record_later(self._write, stamp)
+
+    async def _record_later(self, write: OpenWrite, stamp: float) -> None:
+        await write.aadd_stamp(stamp)
+        super().append(stamp)
+
     def record_not_executed(self, *, duplicate: bool) -> bool:
         return self._write is None or self._write.record_not_executed(duplicate=duplicate)
 

@@ -7,8 +7,11 @@ from functools import partial
 from typing import Any
 
 from .._core.base.clock import Clock
+from .._core.base.routine import Invocation, Routine
 from .._core.call.operation_info import OperationInfo
+from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.stages.fence import Fence
+from .._drivers.routine_runner import run_routine, run_routine_async
 from ..errors import RejectedError
 from .claims import Claim, Claims
 from .open_write import OpenWrite
@@ -34,7 +37,9 @@ class WriteRecorder:
         self.adopted: set[tuple[str, str]] = set()
         store.keep_leases(self.claims.writes)
 
-    def begin(self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool) -> OpenWrite:
+    def begin(
+        self, write: NewWrite, info: OperationInfo, clock: Clock, *, asynchronous: bool, unsettled: UnsettledWrites
+    ) -> OpenWrite:
         """Record a write before it is sent. Where the store is busy now, its first attempt waits and records it.
 
         Args:
@@ -42,23 +47,37 @@ class WriteRecorder:
             info: the operation.
             clock: the time to wait by.
             asynchronous: whether a wait would block an event loop.
+            unsettled: the writes in doubt of the policies.
 
         Raises:
             RejectedError: as its subclass for the client's users: the write with this key is in progress, uncertain
                 or done, or the store cannot be written.
         """
+        return run_routine(self._beginning(write, info, clock, asynchronous=asynchronous, unsettled=unsettled))
+
+    async def abegin(self, write: NewWrite, info: OperationInfo, clock: Clock, **options: Any) -> OpenWrite:
+        """Do as `begin`, with the same options; other tasks run meanwhile."""
+        return await run_routine_async(self._beginning(write, info, clock, **options, awaits=True))
+
+    def _beginning(
+        self, write: NewWrite, info: OperationInfo, clock: Clock, *, awaits: bool = False, **options: Any
+    ) -> Routine[OpenWrite]:
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         # Whoever resumes or adopts it may have a client with a shorter window.
         window = (info.fence or Fence()).window if info.signs else None
         write = write._replace(token=secrets.token_hex(8) if self.store.is_shared else "", window=window)
-        held, pending = None, PendingWrite(write, partial(self._add, write, rejection_type), self.store)
+        held = cancellation = None
+        pending = PendingWrite(write, partial(self._add, write, rejection_type), self.store)
         try:
             self.store.check_process()
             claim = self.claims.take(write.key, write.operation)
             if claim is None:
                 raise self._taken(write, rejection_type)
             try:
-                held = pending.add()
+                if awaits:
+                    held, cancellation = yield Invocation(pending.aadd)
+                else:
+                    held = pending.add()
             except OutboxBusyError:
                 pass  # waited for under the deadline of the call, which has not begun
             except BaseException:
@@ -70,9 +89,11 @@ class WriteRecorder:
                 raise  # of a client whose own errors are `OSError`s
             message = f"{write.operation}: the outbox cannot be written: {error}; nothing was sent"
             raise rejection_type(message, operation=write.operation) from error
-        return self.open(
-            claim, info, clock, asynchronous=asynchronous, held=held, pending=None if held is not None else pending
-        )
+        began = self.open(claim, info, clock, held=held, pending=None if held is not None else pending, **options)
+        if cancellation is not None:
+            began.abandon()
+            raise cancellation
+        return began
 
     def open(self, claim: Claim, info: OperationInfo, clock: Clock, **options: Any) -> OpenWrite:
         """Return what updates the row of a claimed write; `options` are those of `OpenWrite`."""

@@ -11,17 +11,23 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from .._drivers.system_clock import SystemClock
 from .argument_codec import FORMAT
+from .file_transactions import FileTransactions
 from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError, open_error
 from .outbox_store import HeldWrite, NewWrite, TakenWrite
 from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, is_settled, read_row
+from .row_writer import RowWriter
 from .salvage import read_rows
 from .store_waits import LONGEST_WAIT, poll
+from .unsettled_states import UnsettledStates
 
 __all__ = ["WriteTable"]
+
+T = TypeVar("T")
 
 _VERSION = 2
 """`user_version` of the file. Files of 0.1 have 0."""
@@ -49,8 +55,9 @@ class WriteTable:
             ValueError: the file is not an outbox, or one of a newer version.
         """
         self.file = OutboxFile(path)
-        self._unsettled: dict[tuple[str, str], RowState] = {}
-        """Writes whose state could not be stored yet, by (key, operation)."""
+        self._states = UnsettledStates(self.file)
+        # It has neither the table nor the writer, which end when nobody has them any more.
+        self._writer = RowWriter(FileTransactions(self.file, self._states))
         clock = SystemClock()
         try:
             poll(self._prepare, clock, clock.monotonic() + LONGEST_WAIT)
@@ -71,7 +78,8 @@ class WriteTable:
         if version > _VERSION:
             raise ValueError(f"{path} was written by a newer version of resilience (format {version})")
         execute("PRAGMA journal_mode=WAL")
-        # FULL syncs the log at every commit: a row survives a power cut, and not only a killed process.
+        # FULL syncs the log at every commit: a row survives a power cut, and not only a killed process. What need not
+        # is committed without (`OutboxFile.set_durable`), and is covered by the next sync of the log.
         execute("PRAGMA synchronous=FULL")
         execute("PRAGMA fullfsync=ON")  # macOS: `fsync` alone leaves the data in the drive's cache
         added = [name for name in COLUMNS if columns and name not in columns]
@@ -112,6 +120,8 @@ class WriteTable:
         is_free = self._write(
             f"INSERT INTO writes ({_LIST}) VALUES ({marks}) ON CONFLICT DO UPDATE SET {changes} WHERE state = 'failed'",
             values,
+            # Of a client that signs nothing is sent before its stamp is on disk, and the row with it.
+            durable=write.window is None,
         )
         return HeldWrite(write.key, write.operation) if is_free else None
 
@@ -154,21 +164,40 @@ class WriteTable:
         Returns:
             What went wrong, other than that another program has locked the file at the moment.
         """
-        self._unsettled[held.key, held.operation] = state
+        self._states.add(held.key, held.operation, state)
         try:
-            self._store_states()
+            # A power cut may take "done" back: the write is looked up again then, and found. "Failed" stays: its caller
+            # may have placed another order instead, so that it must not be sent again.
+            self._writer.run(self._states.store, durable=state == "failed")
         except OutboxLockedError:
             pass
         except OSError as error:
             return error
         return None
 
+    async def in_background(self, step: Callable[[], T], *, durable: bool) -> tuple[T, BaseException | None]:
+        """Make a step in the thread that changes the file; see `OutboxStore.in_background`."""
+        return await self._writer.run_async(step, durable=durable)
+
+    def post(self, step: Callable[[], object]) -> None:
+        """Make a step in the thread that changes the file, and do not wait for it."""
+        try:
+            self.file.check_owner()
+        except OSError:
+            step()  # reports that itself
+        else:
+            self._writer.post(step)
+
     def forget(self, older_than: float) -> int:
         """Delete the writes that were settled more than this many seconds ago; return their number."""
         before = time.time() - older_than
-        self._store_states()
         statement = "DELETE FROM writes WHERE state IN ('done', 'failed') AND changed_at < ?"
-        return self.file.execute(statement, (before,))[1]
+
+        def delete() -> int:
+            self._states.store()
+            return self.file.execute(statement, (before,))[1]
+
+        return self._writer.run(delete)
 
     def find(self, key: str, operation: str | None = None) -> Row | None:
         """Return a write by its key, an open one first, or None."""
@@ -188,6 +217,9 @@ class WriteTable:
         """Return all open writes; those of another machine are refused one by one, with the reason."""
         return self.in_state("open")
 
+    def follow(self, _held: HeldWrite) -> None:
+        """Return None: whoever has the file has its writes."""
+
     def keep_leases(self, _in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Do nothing: the lock on the file takes the place of leases."""
 
@@ -196,22 +228,27 @@ class WriteTable:
         self.file.check_in_place()
         # One statement, which takes the lock of a writer and changes nothing. A transaction of several could be left
         # open by an interrupt, and the rows after it would not be on disk.
-        self.file.execute("DELETE FROM writes WHERE 0")
+        self._writer.run(lambda: self.file.execute("DELETE FROM writes WHERE 0"))
 
     def close(self) -> OSError | None:
         """Close the file; return what kept a state from being stored."""
         try:
-            self._store_states()
+            if self._states:
+                self._writer.run(self._states.store, durable=True)
             return None
         except OSError as error:
-            return error if self._unsettled else None
+            return error if self._states else None
         finally:
+            self._writer.close()
             self.file.close()
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> bool:
-        self.file.check_in_place()
-        self._store_states()
-        return self.file.execute(statement, values)[1] > 0
+    def _write(self, statement: str, values: tuple[Any, ...], *, durable: bool = True) -> bool:
+        def change() -> bool:
+            self.file.check_in_place()
+            self._states.store()
+            return self.file.execute(statement, values)[1] > 0
+
+        return self._writer.run(change, durable=durable)
 
     def _update(self, held: HeldWrite, change: str, value: Any) -> None:
         key, operation, _ = held
@@ -219,26 +256,10 @@ class WriteTable:
         if not self._write(statement, (value, time.time(), key, operation)):
             raise OutboxFileError(f"{self.file.path}: the row of {operation} with key {key} is no longer there")
 
-    def _store_states(self) -> None:
-        """Store the states that are not on disk yet; raises an `OSError` if one cannot be."""
-        for write in tuple(self._unsettled):
-            # Taken out first: a signal handler in between must not see it stored twice, the second time over a new row.
-            state = self._unsettled.pop(write, None)
-            if state is None:
-                continue
-            try:
-                self.file.execute(
-                    "UPDATE writes SET state = ?, changed_at = ? WHERE key = ? AND operation = ?",
-                    (state, time.time(), *write),
-                )
-            except OSError:
-                self._unsettled[write] = state
-                raise
-
     def _read(self, where: str, values: tuple[Any, ...]) -> list[Row]:
-        try:
-            self._store_states()
-        except OSError:
-            pass  # the states are known all the same
-        rows = map(read_row, read_rows(self.file, where, values))
-        return [row._replace(state=self._unsettled.get((row.key, row.operation), row.state)) for row in rows]
+        def read() -> list[Row]:
+            with suppress(OSError):  # the states are known all the same
+                self._states.store()
+            return [self._states.apply(read_row(row)) for row in read_rows(self.file, where, values)]
+
+        return self._writer.run(read)

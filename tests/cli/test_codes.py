@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from resilience.cli import main
-from resilience.cli.terminal import plain_table, show_table
+from resilience.cli.table_layout import plain_table
+from resilience.cli.terminal import show_table
 
 
 def list_codes(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -51,12 +52,39 @@ def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> 
     assert list_codes(capsys, "--registry", registry)
 
 
-def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Piped output is aligned text, one line per code below the column names."""
+def test_codes_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns are separated by tabs, one line per code below the names of the columns; no field is empty."""
     assert main(["codes", "--category", "fatal"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["code", "names", "category", "executed", "hint", "remedy"]
-    assert all("fatal" in line for line in lines[1:])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["code", "names", "category", "executed", "hint", "remedy"]
+    assert {(row[2], len(row)) for row in rows[1:]} == {("fatal", 6)}
+    assert all(all(row) for row in rows)
+
+
+def test_words_that_no_row_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said that nothing was found; the output is the header alone."""
+    assert main(["codes", "frobnicate", "--category", "fatal"]) == 0
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 1
+    assert shown.err == (
+        "resilience codes: no row of bitget has frobnicate and the category fatal; --legacy searches old tables too\n"
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_a_long_table_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the terminal, no word is broken, and a cell that is wrapped keeps its column."""
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", out)
+    assert main(["codes", "--registry", "http", "unavail"]) == 0
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = out.getvalue().split()
+    assert {"451", "UNAVAILABLE_FOR_LEGAL_REASONS", "SERVICE_UNAVAILABLE", "overloaded"} <= set(words)
+    assert " ".join(words).count("fatal") == 1
 
 
 def test_cells_cannot_move_the_cursor() -> None:
@@ -66,8 +94,8 @@ def test_cells_cannot_move_the_cursor() -> None:
     assert out.getvalue() == "a           b\nx\\x1b[2J y  -\none, two    3\n"
 
 
-def test_rich_table_for_a_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal rich draws it; markup in a cell stays text; NO_COLOR is honoured."""
+def test_a_table_for_a_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup in a cell stays text; NO_COLOR is honoured."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     out = io.StringIO()

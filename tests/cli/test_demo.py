@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -21,6 +23,28 @@ def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert (ours["duplicates"], ours["lost"], ours["misreported"], ours["exactly_once"]) == (0, 0, 0, 80)
     assert plain["duplicates"] > 0
     assert set(ours) == {"duplicates", "lost", "misreported", "unknown", "exactly_once", "requests", "seconds"}
+
+
+def test_what_is_shown_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line per client counts its orders, duplicates and faults, and stays; the last sentence says what came of it."""
+    shown, out = io.StringIO(), io.StringIO()
+    shown.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("sys.stdout", out)
+    assert main(["demo", "--orders", "20", "--seed", "7"]) == 0
+    lines = [line.rpartition("\r\x1b[K")[2] for line in shown.getvalue().split("\n")]
+    counted = [re.fullmatch(r"(\w+) +20/20 orders: (\d+) duplicates, (\d+) faults", line) for line in lines]
+    first, second = (one.groups() for one in counted if one)
+    (plain, plain_duplicates, plain_faults), (ours, our_duplicates, our_faults) = first, second
+    assert (plain, ours, our_duplicates) == ("plain", "resilient", "0")
+    assert int(plain_duplicates) > 0
+    assert int(plain_faults) > 0
+    assert int(our_faults) > 0
+    last = out.getvalue().splitlines()[-1]
+    assert re.fullmatch(
+        r"Plain retries executed \d+ of 20 orders more than once, and resilience .* exactly once\.", last
+    )
 
 
 @pytest.mark.slow

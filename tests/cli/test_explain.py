@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -224,11 +225,10 @@ def test_odd_lines_and_tracebacks(text: str, capsys: pytest.CaptureFixture[str])
     ("text", "again", "what"),
     [
         ("43012", "Not as it is: nothing was executed", "Deposit or transfer funds"),
-        ("40725", "A read, yes. A write only after a look", "query by clientOid"),
+        ("40725", "A read, yes. A write only after a lookup", "query by clientOid"),
         ("429", "Yes, after a wait: nothing was executed.", "Slow down"),
         ("404", "No: nothing was executed", "Check the path"),
         ("TypeError: x", "No: the same request would fail again, and this one may have", "see the traceback"),
-        ("99887766", "A write only after a look", "No table knows this error"),
         ("00000", "No: it succeeded.", "Nothing."),
     ],
 )
@@ -244,3 +244,40 @@ def test_the_first_lines_are_answers(text: str, again: str, what: str, capsys: p
     answer = explain_json(capsys, text)
     assert list(answer)[:2] == ["send_again", "what_to_do"]
     assert f"may I send it again? {answer['send_again']}" == first
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["99887766"], "No table knows '99887766'."),
+        (["insuficient_balance"], "No table knows 'insuficient_balance'. Did you mean INSUFFICIENT_BALANCE?"),
+        (["99887766", "--registry", "okx"], "The table okx does not know '99887766'."),
+        (["some words"], "No table knows this error."),
+    ],
+)
+def test_what_no_table_knows(words: list[str], first: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said first that no table knows the error, with the constant that was meant; then come the answers."""
+    assert main(["explain", *words]) == 0
+    said, again, what, *_ = capsys.readouterr().out.splitlines()
+    assert said == first
+    assert again.startswith("may I send it again? A read, yes. A write only after a lookup")
+    assert what.endswith("When you know what it means, add a row for it to a table of `codes`.")
+
+
+@pytest.mark.parametrize(
+    ("text", "color"), [("429", 32), ("40725", 33), ("43012", 31), ("404", 31), ("00000", 32)], ids=str
+)
+def test_the_answer_has_a_color(text: str, color: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Green may be sent again, yellow only after a lookup, red not; with NO_COLOR the words alone say it."""
+    shown = {}
+    for no_color in ("", "1"):
+        out = io.StringIO()
+        out.isatty = lambda: True  # type: ignore[method-assign]
+        monkeypatch.setenv("NO_COLOR", no_color)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr("sys.stdout", out)
+        assert main(["explain", text]) == 0
+        shown[no_color] = out.getvalue()
+    assert shown[""].startswith(f"\x1b[{color}mmay I send it again? ")
+    assert "\x1b" not in shown["1"]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown[""]) == shown["1"]

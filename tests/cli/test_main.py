@@ -24,7 +24,11 @@ ROOT = Path(__file__).parents[2]
     [
         (["cods"], "unknown command 'cods'; did you mean codes?"),
         (["frobnicate"], "unknown command 'frobnicate'; available: check, "),
-        (["codes", "--bad"], "unrecognized arguments: --bad"),
+        (["version"], "unknown command 'version'; did you mean --version?"),
+        (["--verson"], "unrecognized arguments: --verson; did you mean --version?"),
+        (["codes", "--qqq"], "unrecognized arguments: --qqq (see"),
+        (["codes", "--registy=http"], "unrecognized arguments: --registy=http; did you mean --registry? (see"),
+        (["explain", "43012", "--vneue", "okx"], "unrecognized arguments: --vneue okx; did you mean --venue? (see"),
         (["codes", "--category", "nice"], "invalid choice: 'nice'"),
         (["codes", "--registry", "nowhere"], "unknown registry 'nowhere'; available: binance, "),
         (["codes", "--registry", "nowhere.yaml"], "nowhere.yaml"),
@@ -137,9 +141,11 @@ def test_interrupt_and_our_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 def test_a_closed_pipe_is_no_traceback() -> None:
     """`resilience codes | head -1` ends quietly."""
-    command = f"{sys.executable} -m resilience codes --json | head -1"
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[\n", "")
+    header = "code\tnames\tcategory\texecuted\thint\tremedy\n"
+    for option, first in (("--json", "[\n"), ("", header)):
+        command = f"{sys.executable} -m resilience codes {option} | head -1"
+        done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (first, "")
 
 
 def test_odd_streams_are_no_traceback() -> None:

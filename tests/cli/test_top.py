@@ -49,6 +49,7 @@ SNAPSHOT: dict[str, Any] = {
             "code": "40725",
             "remedy": "look the order up by its client id",
             "attempts": 3,
+            "owner": "node-2:77:ab",
         }
     ],
     "counters": [
@@ -72,7 +73,7 @@ Needs you
 what            policy        which                 since   why
 isolated        all policies  -                     17 min  hand: stop \\x1b[2J
 breaker open    trade         api.example           -       20 failures in a row
-write in doubt  trade         create_order order-1  100 s   look the order up by its client id
+write in doubt  trade         create_order order-1  100 s   node-2:77:ab has it: look the order up by its client id
 
 Now
 what       policy  which        state

@@ -154,3 +154,14 @@ def test_whatever_it_holds_it_is_not_shown(monkeypatch: pytest.MonkeyPatch, held
     monkeypatch.setenv("HELD", marked)
     for mapping in ({"deadline": "${HELD}"}, {"retry": {"backoff": {"kind": "${HELD}"}}}, {"extends": "${HELD}"}):
         assert "q7z" not in str(problems({"policies": {"a": mapping}}))
+
+
+def test_a_misspelt_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that was meant is named, but not one that holds a secret, and no value."""
+    monkeypatch.setenv("BOT_DEADLINE", "3s")
+    monkeypatch.setenv("BOT_API_SECRET", SECRET)
+    found = problems({"policies": {"p": {"deadline": "${BOT_DEADLNE}", "attempt_timeout": "${BOT_API_SECRT}"}}})
+    assert [message.partition("; ")[2] for _, message in found] == [
+        "did you mean BOT_DEADLINE, which is set?",
+        "write ${BOT_API_SECRT:-default} to give one",
+    ]

@@ -10,6 +10,7 @@ import pytest
 
 from resilience import RejectedError, Stage, current_call
 from resilience._core.call.context import CONTEXT, CallContext, clean_context
+from resilience._core.call.send_log import SendLog
 from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
 
@@ -47,9 +48,7 @@ class Owner:
         self.limits = limits
 
 
-def new_context(
-    owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None
-) -> CallContext:
+def new_context(owner: Owner, deadline: float = inf, until: float = inf, stamps: SendLog | None = None) -> CallContext:
     """Return the context of a first attempt."""
     return CallContext(owner, deadline, until, "k", stamps)
 
@@ -81,13 +80,14 @@ def test_a_rejection_settles_the_stages_before_it(enter: None) -> None:
 def test_current_call_in_a_transport() -> None:
     """Remaining times are never negative, and None without a limit."""
     clock = FakeClock()
-    token = CONTEXT.set(list(new_context(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
+    token = CONTEXT.set(list(new_context(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, SendLog())))
     call = current_call()
     assert call is not None
     assert (call.operation, call.attempt, call.key, call.timeout, call.deadline) == ("op", 1, "k", 2.0, 5.0)
     assert (call.now, call.window, call.has_quota) == (clock.time(), 9.0, False)
     call.stamp(3.0)
-    assert call._context.stamps == [3.0]
+    assert call.record_stamp(4.0) is None
+    assert call._context.stamps == [3.0, 4.0]
     call.report_limits(remaining=1)
     clock.advance(3)
     assert (call.timeout, call.deadline) == (0.0, 2.0)
@@ -101,6 +101,7 @@ def test_a_call_without_limits() -> None:
     call = current_call()
     assert call is not None
     call.stamp(3.0)
+    assert call.record_stamp(4.0) is None
     assert (call.timeout, call.deadline, call.window) == (None, None, None)
     CONTEXT.reset(token)
 

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from linecache import getline
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,31 @@ def handler() -> Iterator[Any]:
 
 
 def lines_of(package: str) -> Any:
-    """Return a trace function that raises a signal at every line of a package's code, but not within a handler."""
+    """Return a trace function that raises a signal at every line of a package's code, but not within a handler.
+
+    Left out are the lines `try:` and, at its end, `with`: no signal is handled there without a trace function, and what
+    a handler raises there would leave a lock taken.
+    """
     busy = [False]
 
     def trace(frame: Any, event: str, _argument: object) -> Any:
         if package not in frame.f_code.co_filename:
             return trace if event == "call" else None
-        if event == "line" and not busy[0]:
-            busy[0] = True
-            try:
-                os.kill(os.getpid(), signal.SIGUSR1)
-            finally:
-                busy[0] = False
-        return trace
+        begun = set[int]()
+
+        def trace_lines(frame: Any, event: str, _argument: object) -> Any:
+            line = getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            is_left_out = line == "try:" or (line.startswith("with ") and frame.f_lineno in begun)
+            begun.add(frame.f_lineno)
+            if event == "line" and not busy[0] and not is_left_out:
+                busy[0] = True
+                try:
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                finally:
+                    busy[0] = False
+            return trace_lines
+
+        return trace_lines
 
     return trace
 

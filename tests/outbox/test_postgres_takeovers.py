@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,14 @@ def interrupted(outbox: Outbox, key: str) -> None:
     """Place an order whose process ends when it has left."""
     with pytest.raises(Killed):
         wrapped(Bot(dies=True), outbox).place(client_id=key)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until the background thread has seen something."""
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def lose_answers(store: Any, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
@@ -267,3 +276,59 @@ def test_a_child_that_was_forked_during_a_call_adopts_that_write(open_outbox: Op
 
     assert wrapped(Forking(), outbox).place(client_id="a") == "a"
     assert codes == [0]
+
+
+def test_a_snapshot_says_who_has_a_write_in_doubt(open_outbox: OpenOutbox, database: Database) -> None:
+    """At first the process that made it, then whoever adopted it; once that one has settled it, it is shown no more."""
+
+    class Unlucky(Bot):
+        def place(self, *args: Any, client_id: str = "", **more: Any) -> str:
+            super().place(*args, client_id=client_id, **more)
+            raise ConnectionResetError
+
+    outbox, other = open_outbox(lease=1.0), open_outbox()
+    settings = {"version": 1, "policies": {"trade": {"extends": "default"}}}
+    policies = Policies.from_mapping(settings, clock=FakeClock())
+    rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": lambda _call: None}}
+    client = wrap(Unlucky(), "trade", operations=rules, policies=policies, outbox=outbox)
+    with pytest.raises(ConnectionResetError):
+        client.place(client_id="a")
+    (own,) = outbox.open
+    (shown,) = policies.snapshot()["writes_in_doubt"]
+    assert (shown["key"], shown["owner"]) == ("a", own.owner)
+
+    database.end_leases()
+    lost = wrapped(Bot(), other, lookup=lambda _call: None)
+    assert [write.outcome for write in other.adopt(lost)] == ["unknown"]
+    (taken,) = other.open
+    assert taken.owner != own.owner
+    eventually(lambda: [row["owner"] for row in policies.snapshot()["writes_in_doubt"]] == [taken.owner])
+    other.settle("a", "done")
+    eventually(lambda: policies.snapshot()["writes_in_doubt"] == [])
+    with pytest.raises(ConnectionResetError):
+        client.place(client_id="b")
+    assert len(policies.snapshot()["writes_in_doubt"]) == 1
+    outbox.settle("b", "failed")
+    eventually(lambda: policies.snapshot()["writes_in_doubt"] == [])
+
+
+def test_a_pooler_that_loses_the_settings_of_a_session_loses_no_row(
+    open_outbox: OpenOutbox, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each change asks for a synchronous commit itself. A trigger at the end of each transaction sees what holds."""
+    lost = "SELECT set_config('synchronous_commit', 'off', false)"
+    monkeypatch.setattr("resilience.outbox.postgres.server_connections._SETTINGS", lost)
+    outbox = open_outbox()
+    database.ask("CREATE TABLE seen (state text, stamps int, setting text)")
+    database.ask(
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (new.state, "
+        "cardinality(new.stamps), current_setting('synchronous_commit')); RETURN NULL; END $$"
+    )
+    database.ask(
+        "CREATE CONSTRAINT TRIGGER seeing AFTER INSERT OR UPDATE ON resilience_writes DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION see()"
+    )
+    wrapped(Bot(), outbox).place(client_id="a")
+    interrupted(outbox, "b")
+    assert [write.outcome for write in outbox.resume(wrapped(Bot(), outbox))] == ["done"]
+    assert set(database.ask("SELECT * FROM seen")) == {("open", 0, "on"), ("open", 1, "on"), ("done", 1, "on")}

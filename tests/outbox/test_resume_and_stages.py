@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from threading import Barrier
 from typing import Any
 
 import pytest
+import trio
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Policies, Policy, QuotaExceededError, Stage, wrap
 from resilience.outbox import Outbox
@@ -45,6 +48,31 @@ def method_of(client: Any, driver: Driver) -> Any:
 def resume(outbox: Outbox, driver: Driver, client: Any, **options: Any) -> Any:
     """Resume the outbox by a driver."""
     return driver.call(outbox.resume if driver.kind == "sync" else outbox.aresume, client, **options)
+
+
+def test_several_writes_are_settled_at_once(outbox: Outbox, driver: Driver) -> None:
+    """The lookups of three writes wait for each other, so that one after the other none would end; the order stays."""
+    leave_open(outbox, driver, 3)
+    barrier, here = Barrier(3), []
+
+    def look_up(_call: Any) -> Any:
+        barrier.wait(30)
+        return Found("found")
+
+    async def look_up_async(_call: Any) -> Any:
+        here.append(1)
+        while len(here) < 3:
+            if driver.kind == "trio":
+                await trio.lowlevel.checkpoint()
+            else:
+                await asyncio.sleep(0)
+        return Found("found")
+
+    client, _ = bot_of(Bot(), outbox, lookup=look_up if driver.kind == "sync" else look_up_async)
+    assert [(write.key, write.outcome) for write in resume(outbox, driver, client)] == [
+        ("0", "done"), ("1", "done"), ("2", "done"),
+    ]  # fmt: skip
+    assert outbox.open == []
 
 
 def test_many_interrupted_writes_open_no_breaker(outbox: Outbox, driver: Driver) -> None:

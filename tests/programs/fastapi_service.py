@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import ceil
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -61,7 +62,7 @@ async def explain(request: Request, error: Exception) -> JSONResponse:
     """Answer with what the user can do: 202 where nobody knows yet whether the order was executed."""
     failure = failure_of(error)
     status = 202 if failure.executed == "maybe" else STATUS[failure.category or "fatal"]
-    headers = {} if failure.retry_after is None else {"Retry-After": str(round(failure.retry_after))}
+    headers = {} if failure.retry_after is None else {"Retry-After": str(ceil(failure.retry_after))}
     answer = {"code": failure.code, "executed": failure.executed, "remedy": failure.remedy}
     return JSONResponse(answer, status, headers)
 

@@ -137,6 +137,14 @@ class CurrentCall:
         if self._context.stamps is not None:
             self._context.stamps.append(seconds)
 
+    def record_stamp(self, seconds: float) -> Any:
+        """Do as `stamp` in code that can await: an outbox stores the stamp without blocking the event loop.
+
+        Returns:
+            What an async transport has to await before it sends anything; else None.
+        """
+        return None if self._context.stamps is None else self._context.stamps.record_stamp(seconds)
+
     def report_key_missing(self) -> None:
         """Report that the finished request of this attempt does not carry the key: nothing can be looked up by it."""
         if self._context.stamps is not None:

@@ -53,6 +53,7 @@ class Plan:
         "control_flow",
         "counts",
         "deadline",
+        "deliver",
         "emit",
         "emit_breaker_events",
         "emit_success",
@@ -147,7 +148,7 @@ class Plan:
         self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         operation_events = OperationEvents(events, policy.name, info, breaker, fn)
-        self.emit = operation_events.emit
+        self.emit, self.deliver = operation_events.emit, operation_events.deliver
         self.emit_breaker_events = operation_events.emit_breaker_events
         self.emit_success = operation_events.emit_success
         self.gate = GatePlan(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..stages.fence import Fence
 
 __all__ = ["SendLog"]
@@ -25,6 +27,10 @@ class SendLog(list[float]):
         super().__init__()
         self.key_missing = self.key_unused = False
         self.fence: Fence | None = None
+
+    def record_stamp(self, stamp: float) -> Any:
+        """Append a stamp; return what an async caller awaits before the attempt that carries it is sent, or None."""
+        self.append(stamp)
 
     def record_not_executed(self, *, duplicate: bool) -> bool:  # noqa: ARG002 - for those who override it
         """Record that the call ends without effect; return False if it may not report that.

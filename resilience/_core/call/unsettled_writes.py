@@ -1,7 +1,8 @@
 """Remembers the writes that ended with an unknown outcome, until something settles them.
 
 A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, or by a stream
-that reports its order. One without a key stays: nobody can look it up.
+that reports its order. One without a key stays: nobody can look it up. One in an outbox that several processes share
+has an owner, which may be another process by now, and may have settled it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,24 @@ from typing import Any, NamedTuple
 from ..base.bounded_dict import BoundedDict
 from ..classify.failure import Failure
 
-__all__ = ["UnsettledWrite", "UnsettledWrites"]
+__all__ = ["UnsettledWrite", "UnsettledWrites", "WriteOwner"]
 
 MAX_WRITES = 10_000  # from here on the oldest is forgotten
+
+
+class WriteOwner:
+    """Which process has a write of a shared outbox, as far as the outbox of this one has seen. Its thread writes it.
+
+    Attributes:
+        name: the process.
+        is_settled: it has settled the write.
+    """
+
+    __slots__ = ("__weakref__", "is_settled", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_settled = False
 
 
 class UnsettledWrite(NamedTuple):
@@ -45,10 +61,11 @@ class UnsettledWrites:
         by_key: the writes, by key, or by an object of their own; empty in the ordinary case.
     """
 
-    __slots__ = ("__weakref__", "by_key")
+    __slots__ = ("__weakref__", "_owners", "by_key")
 
     def __init__(self) -> None:
         self.by_key: BoundedDict[Any, UnsettledWrite] = BoundedDict(MAX_WRITES)
+        self._owners: BoundedDict[str, WriteOwner] = BoundedDict(MAX_WRITES)
 
     def add(self, policy: str, operation: str, failure: Failure, now: float) -> None:
         """Add a write that ended in this failure at this Unix time."""
@@ -61,7 +78,16 @@ class UnsettledWrites:
         """Forget the write with this key: its outcome is known now."""
         if key is not None:
             self.by_key.pop(key, None)
+            self._owners.pop(key, None)
+
+    def set_owner(self, key: str, owner: WriteOwner) -> None:
+        """Note who has the write with this key, which is in a shared outbox, before or after it is added."""
+        self._owners[key] = owner
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the writes as plain data, the oldest first."""
-        return [write._asdict() for write in self.by_key.copy().values()]
+        for key, owner in self._owners.copy().items():
+            if owner.is_settled:
+                self.settle(key)
+        owners = {key: owner.name for key, owner in self._owners.copy().items()}
+        return [{**write._asdict(), "owner": owners.get(key)} for key, write in self.by_key.copy().items()]

@@ -12,7 +12,7 @@ from ..policy.sections import QuotaSettings
 from .durations import Durations
 from .rate_window import QueueTicket, RateWindow
 
-__all__ = ["Cost", "Quota"]
+__all__ = ["Cost", "Quota", "reserved_sends"]
 
 Cost = tuple[RateWindow, int]
 """A window and how many of its sends an attempt counts for."""
@@ -52,7 +52,7 @@ class Quota:
         self.settings = settings
         self.key = key
         self.waits: Durations = Durations(KEPT_WAITS) if before is None else before.waits
-        reserve = _reserved_sends(settings)
+        reserve = reserved_sends(settings)
         self.span = settings.burst / settings.rate
         self._new_window = new_window or _new_window
         self.common = self._new_window("common", settings.burst - reserve, self.span)
@@ -64,7 +64,7 @@ class Quota:
 
     def retune(self, settings: QuotaSettings) -> None:
         """Follow other settings: what was sent still counts, holds stay, and the queue keeps its order."""
-        reserve, common, before = _reserved_sends(settings), self.common, self.reserved
+        reserve, common, before = reserved_sends(settings), self.common, self.reserved
         self.span = span = settings.burst / settings.rate
         # Sends that one window cannot hold any more go to the other, so that none is forgotten.
         more = () if reserve or before is None else before.history
@@ -133,6 +133,6 @@ def _new_window(_lane: str, max_sends: int, span: float) -> RateWindow:
     return RateWindow(max_sends, span)
 
 
-def _reserved_sends(settings: QuotaSettings) -> int:
+def reserved_sends(settings: QuotaSettings) -> int:
     """Return how many sends are for high-priority lanes alone: the share of the burst rounded up, never all of it."""
     return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0

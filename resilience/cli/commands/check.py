@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from ...errors import Problem
@@ -75,14 +76,24 @@ def _store_problems(file: str) -> list[Problem]:
     return [Problem(file, 0, 0, "shared.url", message)] if message else []
 
 
-_READ = ("RESILIENCE_POLICIES", "RESILIENCE_ISOLATED")
+_READ = {
+    "RESILIENCE_POLICIES": "names the policy file",
+    "RESILIENCE_ISOLATED": "isolates every policy",
+    "RESILIENCE_TOKEN": "is the token that `resilience top` sends",
+}
+"""The variables that the library reads, and what each does."""
 
 
 def _unread_variables(files: Sequence[str]) -> list[Problem]:
     """Return a warning for each variable of the environment that has our prefix and that nothing reads."""
     texts = "".join(Path(file).read_text(encoding="utf-8", errors="replace") for file in files if Path(file).is_file())
-    message = f"warning: nothing reads this variable; {_READ[0]} names the policy file"
-    return [Problem(f"${name}", 0, 0, "", message) for name in _own_variables() if f"${{{name}" not in texts]
+    names = [name for name in _own_variables() if f"${{{name}" not in texts]
+    return [Problem(f"${name}", 0, 0, "", f"warning: nothing reads this variable; {_meant(name)}") for name in names]
+
+
+def _meant(name: str) -> str:
+    near = next(iter(get_close_matches(name, _READ, 1, 0.8)), "RESILIENCE_POLICIES")
+    return f"{near} {_READ[near]}"
 
 
 def _own_variables() -> list[str]:

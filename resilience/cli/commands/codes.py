@@ -1,14 +1,15 @@
 """Lists the codes of an API and what they mean.
 
-A row without a category means success.
+A row without a category means success. In a pipe the columns are separated by tabs.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..registries import find_rows, in_scope, load_registry, plain_rule
-from ..terminal import show_json, show_table
+from ..terminal import show_json, show_rows, show_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -42,5 +43,13 @@ def run(args: argparse.Namespace) -> int:
         show_json(rows)
     else:
         columns = (*_COLUMNS, "scope") if table.references else _COLUMNS
-        show_table(columns, [[row[name] for name in columns] for row in rows])
+        show_rows(columns, [[row[name] for name in columns] for row in rows])
+        if not rows:
+            show_text(f"resilience codes: {_why_none(args)}", out=sys.stderr)
     return 0
+
+
+def _why_none(args: argparse.Namespace) -> str:
+    wanted = " and ".join(filter(None, (" ".join(args.search), args.category and f"the category {args.category}")))
+    more = "" if args.legacy else "; --legacy searches old tables too"
+    return f"no row of {args.registry} has {wanted}{more}" if wanted else f"{args.registry} has no rows{more}"

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from ..error_input import parse_error_input
-from ..explanation import explain
-from ..first_answers import first_answers
-from ..policy_files import read_policies
-from ..terminal import show_json, show_table, show_text
+from ..first_answers import answer_style, first_answers, unknown_word
+from ..plain_code import explain_plain_code
+from ..terminal import show_json, show_own_text, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
+_NOT_IN_THE_TABLE = ("schedule", "meanings", "known", "near", "remedy")  # other parts of the output say these
 _MAX_INPUT = 1_000_000  # characters read from standard input
 
 
@@ -39,32 +39,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain one error."""
-    from ...config.loading.builtin_policies import builtin
-
     text = sys.stdin.read(_MAX_INPUT) if args.error == "-" else args.error
     if not text.strip():
         print("resilience explain: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
         return 2
-    policies = read_policies(args.policies) if args.policies else builtin()
-    if args.scope and not args.registry:
-        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+    is_plain = not (args.policies or args.policy or args.registry or args.scope)
+    plain = explain_plain_code(text) if is_plain else None
+    explanation = plain or _explain(text, args)
+    if explanation is None:
         return 2
-    error = parse_error_input(text)
-    explanation = explain(error, policies, policy=args.policy, registry=args.registry, scope=args.scope)
-    if args.json:
-        again, what = first_answers(explanation).values()
-        show_json({"send_again": again, "what_to_do": what, **explanation})
-    else:
-        for question, answer in first_answers(explanation).items():
-            show_text(f"{question} {answer}")
-        print()
-        _print_table(explanation)
+    _print(explanation, args.registry, show_text if plain is None else show_own_text, json=args.json)
     return 0
 
 
+def _explain(text: str, args: argparse.Namespace) -> dict[str, Any] | None:
+    """Explain by the tables and the policies; None after a message about options that do not go together."""
+    # They cost more than the explanation of a plain code.
+    from ...config.loading.builtin_policies import builtin
+    from ..error_input import parse_error_input
+    from ..explanation import explain
+    from ..policy_files import read_policies
+
+    policies = read_policies(args.policies) if args.policies else builtin()
+    if args.scope and not args.registry:
+        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+        return None
+    return explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry, scope=args.scope)
+
+
+def _print(explanation: dict[str, Any], registry: str | None, show: Callable[..., None], *, json: bool) -> None:
+    if json:
+        again, what = first_answers(explanation).values()
+        show_json({"send_again": again, "what_to_do": what, **explanation})
+    else:
+        _print_answers(explanation, registry, show)
+        _print_table(explanation)
+
+
+def _print_answers(explanation: dict[str, Any], registry: str | None, show: Callable[..., None]) -> None:
+    if unknown := unknown_word(explanation, registry):
+        show_text(unknown, style="bold yellow")
+    for question, answer in first_answers(explanation).items():
+        show(f"{question} {answer}", hang=2, style=answer_style(answer))
+    print()
+
+
 def _print_table(explanation: dict[str, Any]) -> None:
-    hidden = ("schedule", "meanings")
-    rows = [(name, value) for name, value in explanation.items() if name not in hidden and value not in (None, "", [])]
+    rows = [
+        (name, value)
+        for name, value in explanation.items()
+        if name not in _NOT_IN_THE_TABLE and value not in (None, "", [], "none")
+    ]
     if explanation["category"] is None:
         rows.insert(0, ("category", "success"))
     show_table(("what", "value"), [(name, _cell(name, value)) for name, value in rows])
@@ -81,6 +106,4 @@ def _print_table(explanation: dict[str, Any]) -> None:
 
 
 def _cell(name: str, value: Any) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return f"{value:g} s" if name == "retry_after" else value

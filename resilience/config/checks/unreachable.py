@@ -15,6 +15,7 @@ from ..loading.layers import Layer
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from .globs import is_glob, new_cover_check
+from .leased_weights import leased_weights
 from .uncertain_writes import uncertain_writes
 
 __all__ = ["unreachable_entries"]
@@ -48,6 +49,7 @@ def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warn
     yield from _missing_lanes(rules, layer)
     yield from _shared_windows(layer, file)
     yield from _unused_windows(layer, file)
+    yield from leased_weights(layer, file)
 
 
 def _impossible(match: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 
 from .nodes import MAX_LENGTH, Node
@@ -67,7 +68,7 @@ def _fill(
         if value:
             hidden[value] = f"${{{name}}}"
         elif default is None:
-            report(f"the variable {name} is not set and has no default; write ${{{name}:-default}} to give one")
+            report(f"the variable {name} is not set and has no default; {_hint(name, environ)}")
         return value or default or ""
 
     node.value = _PART.sub(value_of, text)
@@ -79,3 +80,10 @@ def _fill(
     if len(node.value) > MAX_LENGTH:
         node.value = ""
         report(f"{node.mask} is longer than {MAX_LENGTH} characters")
+
+
+def _hint(name: str, environ: Mapping[str, str]) -> str:
+    """Return the variable that was most likely meant, else how a default is written."""
+    known = [other for other in environ if environ[other] and not is_credential(other)]
+    near = get_close_matches(name, known, 1, 0.8)
+    return f"did you mean {near[0]}, which is set?" if near else f"write ${{{name}:-default}} to give one"

@@ -19,6 +19,7 @@ from ..._core.policy.value_text import says_why, shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
 from ..validation.file_values import read_section
+from ..validation.likely_places import place_of_policy_key
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mistakes import Mistakes
@@ -67,7 +68,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     # Secrets come first: they mark their nodes, so that no later message can show a value.
     refuse_secrets(root, mistakes.add)
     mistakes.hidden = fill_variables(root, os.environ, mistakes.add)
-    top = mistakes.fields(root, "", _TOP)
+    top = mistakes.fields(root, "", _TOP, lambda key: _place_at_top(key, below))
     _check_version(top.get("version"), mistakes)
     listed = codes(top["codes"], "codes", mistakes) if "codes" in top else None
     # Old keys are rewritten before policies inherit, so that they override the new keys of a parent.
@@ -95,6 +96,11 @@ def _mapping(root: Node | None, mistakes: Mistakes) -> Node:
     return root
 
 
+def _place_at_top(key: str, below: Layer) -> str:
+    """Return where an unknown key of the file belongs: a setting to a policy, and a policy below `policies`."""
+    return f"it belongs below policies: policies: {{{key}: ...}}" if key in below.nodes else place_of_policy_key(key)
+
+
 def _check_version(version: Node | None, mistakes: Mistakes) -> None:
     if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
         mistakes.add(version, "version", f"unknown version {version.mask or shown(version.plain)}; expected 1")
@@ -105,7 +111,7 @@ def _isolated(node: Node | None, mistakes: Mistakes) -> str | None:
     if node is None or (node.kind == "scalar" and node.plain in OFF):
         return None
     if node.kind != "scalar" or not isinstance(node.plain, str) or not says_why(node.plain):
-        mistakes.add(node, "isolated", "expected a text that says why, such as maintenance; or off")
+        mistakes.add(node, "isolated", "expected a string that says why, such as maintenance; or off")
         return None
     return str(node.plain)
 

@@ -5,7 +5,7 @@ The work is bounded for any file: the number of mistakes and the number of compa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from ...errors import PolicyError, Problem
@@ -60,14 +60,23 @@ class Mistakes:
         if len(self.problems) > MAX_MISTAKES or self.count > _MAX_SEEN:
             self.end()
 
-    def fields(self, node: Node, path: str, allowed: Iterable[str]) -> dict[str, Node]:
-        """Return a mapping's values by key; unknown and duplicate keys are mistakes."""
+    def fields(
+        self, node: Node, path: str, allowed: Iterable[str], place_of: Callable[[str], str] = lambda _key: ""
+    ) -> dict[str, Node]:
+        """Return a mapping's values by key; unknown and duplicate keys are mistakes.
+
+        Args:
+            node: the mapping.
+            path: its path in messages.
+            allowed: the keys that it may have.
+            place_of: says where an unknown key belongs; empty if that is not known.
+        """
         values: dict[str, Node] = {}
         names = list(allowed)
         for key, value in node.value:
             key_path = f"{path}.{key.value}" if path else str(key.value)
             if key.value not in names:
-                self.add(key, key_path, self._unknown(str(key.value), names))
+                self.add(key, key_path, self._unknown(str(key.value), names, place_of))
             elif key.value in values:
                 self.add(key, key_path, "duplicate key")
             else:
@@ -100,11 +109,13 @@ class Mistakes:
                 problems[MAX_MISTAKES:] = [Problem(self.file, 0, 0, "", rest)]
             raise PolicyError.of(problems)
 
-    def _unknown(self, key: str, names: list[str]) -> str:
+    def _unknown(self, key: str, names: list[str], place_of: Callable[[str], str]) -> str:
         if is_credential(key):
             return SECRET_HINT
         if key == "<<":
             return "merge keys are not supported; a policy inherits with extends"
+        if place := place_of(key):
+            return f"unknown key here; {place}"
         near = self.nearest(key, names)
         return f"unknown key; did you mean {near}?" if near else f"unknown key; available: {', '.join(names)}"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PolicyError, Problem
+from .likely_forms import syntax_hint
 from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
 
 if TYPE_CHECKING:
@@ -157,11 +158,13 @@ class _Reader:
         return _error(self._name, mark.line + 1, mark.column + 1, message)
 
 
-def _syntax_error(name: str, error: Any) -> PolicyError:
-    """Return the error for a marked one of yaml's."""
+def _syntax_error(name: str, error: Any, text: str) -> PolicyError:
+    """Return the error for a marked one of yaml's, with what was most likely meant."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-    return _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}")
+    problem = error.problem or error.context or "syntax error"
+    hint = syntax_hint(problem, text.split("\n")[line - 1]) if 0 < line <= text.count("\n") + 1 else ""
+    return _error(name, line, column, f"not YAML: {hint or problem}")
 
 
 def _events(text: str, name: str) -> Iterator[Any]:
@@ -172,7 +175,7 @@ def _events(text: str, name: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(name, error) from None
+        raise _syntax_error(name, error, text) from None
     except (yaml.YAMLError, ValueError) as error:
         offset = getattr(error, "position", 0)  # the position of a character that YAML does not allow
         line, column = _position(text.encode("utf-8", "replace"), offset)

@@ -177,6 +177,10 @@ _LISTS: dict[str, tuple[str, Schema]] = {
             "code": _text("The API's code of the last failure; null if it sent none.", optional=True),
             "remedy": _text("What to do; null if unknown.", optional=True),
             "attempts": _count("How often it was sent."),
+            "owner": _text(
+                "The process that has it, in an outbox that several processes share; null where there is none.",
+                optional=True,
+            ),
         },
     ),
     "counters": (

@@ -13,11 +13,13 @@ from ..._core.policy.codes import Category
 from ..._core.policy.contradictions import WRONG
 from ..._core.policy.section import Section, contradictions, unchecked
 from ..._core.policy.value_text import listed, one_of
+from ..loading.likely_forms import variable_hint
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import OFF, Node, node_at
 from ..loading.secret_values import walk_nodes
 from .annotations import Leaf, Others, keys_of_files
 from .core_schemas import CoreSchemas
+from .likely_places import is_plain, place_of, switch_hint
 
 __all__ = ["read_section"]
 
@@ -43,12 +45,12 @@ def read_section(
     """
     keys = keys_of_files(kind, skip)
     if node.kind != "mapping":
-        mistakes.add(node, path, f"expected a mapping with {', '.join(keys)}")
+        mistakes.add(node, path, _expected(kind, keys, node))
         return {}
     reading, before = _Reading(node, path, mistakes), mistakes.count
     values: dict[str, Any] = {}
     try:
-        given = mistakes.fields(node, path, (*keys, *also))
+        given = mistakes.fields(node, path, (*keys, *also), lambda key: place_of(key, kind))
         values = _STRICT.validator(kind, skip).validate_python(given, context=reading)
     except ValidationError as error:
         reading.report(error)
@@ -75,9 +77,10 @@ class _Reading:
         # An alias puts one node into several places; its mistakes are reported at the first.
         self._paths = {id(node): below for _, node, below in walk_nodes(root)}
 
-    def fields(self, node: Node, keys: Mapping[str, Any]) -> dict[str, Node]:
+    def fields(self, node: Node, kind: type[Section]) -> dict[str, Node]:
         """Return the values by key; unknown and duplicate keys are mistakes."""
-        return self._mistakes.fields(node, self._full(self._paths[id(node)]), keys)
+        path = self._full(self._paths[id(node)])
+        return self._mistakes.fields(node, path, keys_of_files(kind), lambda key: place_of(key, kind))
 
     def names(self, node: Node) -> None:
         """Report names that a mapping has twice."""
@@ -156,16 +159,19 @@ class _FileValues:
         return keys_of_files(kind)
 
     def read(self, leaf: Leaf, node: Node) -> Any:
-        return _READERS[leaf.kind](leaf, node)
+        try:
+            return _READERS[leaf.kind](leaf, node)
+        except ValueError as error:
+            hint = variable_hint(node.value) if node.kind == "scalar" and not node.mask else ""
+            raise ValueError(f"{error}{hint}") from None
 
     def read_other(self, others: Others, node: Node, read_usual: Callable[[Any], Any]) -> Any:
         return None if others.off and _is_off(node) else read_usual(node)
 
     def open_section(self, kind: type[Section], node: Node, context: _Reading | None) -> Mapping[str, Node]:
-        keys = keys_of_files(kind)
         if node.kind != "mapping":
-            raise ValueError(f"expected a mapping with {', '.join(keys)}")
-        return _for_comparison(node) if context is None else context.fields(node, keys)
+            raise ValueError(_expected(kind, keys_of_files(kind), node))
+        return _for_comparison(node) if context is None else context.fields(node, kind)
 
     def open_list(self, node: Node) -> list[Node]:
         if _is_off(node):
@@ -185,6 +191,25 @@ class _FileValues:
         for key, value in node.value:
             values.setdefault(key.value, value)
         return values
+
+
+def _expected(kind: type[Section], keys: Mapping[str, Any], node: Node) -> str:
+    """Return what is expected of a section that is no mapping, with the form that was most likely meant."""
+    expected = f"expected a mapping with {', '.join(keys)}"
+    if node.kind != "scalar" or node.mask:
+        return expected
+    if hint := switch_hint(kind, node.value):
+        return f"{hint}; {expected}"
+    meant = next((key for key, annotation in keys.items() if is_plain(annotation) and _takes(kind, key, node)), None)
+    return f"write {{{meant}: {node.value}}}; {expected}" if meant else expected
+
+
+def _takes(kind: type[Section], key: str, node: Node) -> bool:
+    try:
+        _STRICT.validator(kind).validate_python({key: node}, context=None)
+    except ValidationError:
+        return False
+    return True
 
 
 def _is_off(node: Node) -> bool:

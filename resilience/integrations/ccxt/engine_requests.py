@@ -57,6 +57,8 @@ def _shared_methods(original: Any, *, asynchronous: bool) -> dict[str, Callable[
             REQUEST.reset(token)
 
     def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Routine[Any]:
+        # Before it counts as sent: a stamp that cannot be stored stops it.
+        yield Invocation(self._resilience.record_stamp)
         request = self._resilience.begin_request(self, url, method, headers, body)
         try:
             response = yield Invocation(original.fetch, (self, url, method, headers, body))

@@ -101,9 +101,13 @@ class EngineState:
         stamp = self.support.stamp_of(signed)
         if stamp is not None:
             batch = BATCH.get()
+            request = REQUEST.get()
             if batch is not None:
-                batch.add_stamp(REQUEST.get(), stamp)
-            call.stamp(stamp)
+                batch.add_stamp(request, stamp)
+            if request is None:
+                call.stamp(stamp)
+            else:
+                request.stamp = stamp  # reported by `fetch`, which can await that an outbox has stored it
         return self.support.finish(REQUEST.get(), signed)
 
     def refuses_stamp(self, body: str) -> bool:
@@ -112,6 +116,15 @@ class EngineState:
         if text is not None and text in body:
             return True
         return self.support is not None and self.support.refuses_stamp(body)
+
+    @staticmethod
+    def record_stamp() -> Any:
+        """Report the stamp of the request that is about to be sent; return what an async engine awaits, or None."""
+        request, call = REQUEST.get(), current_call()
+        if request is None or request.stamp is None or call is None:
+            return None
+        stamp, request.stamp = request.stamp, None
+        return call.record_stamp(stamp)
 
     def begin_request(self, engine: Any, url: str, method: str, headers: Any, body: Any) -> SentRequest:
         """Record that a request is about to be sent.

@@ -43,6 +43,7 @@ class SentRequest:
         keyed: whether the finished request carried the key of the call; None where there is no key.
         takes_key: whether the key of the call belongs into it.
         sent_at: when it was sent, monotonic seconds.
+        stamp: with which it was signed, Unix seconds, until that is reported; None where it has none.
         url: where it was sent, without the query.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
         is_throttled: a message waits for ccxt's own rate limit.
@@ -50,8 +51,8 @@ class SentRequest:
     """
 
     __slots__ = (
-        "api", "error", "future", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "status",
-        "takes_key", "text", "url", "wire", "writes",
+        "api", "error", "future", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "stamp",
+        "status", "takes_key", "text", "url", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -65,6 +66,7 @@ class SentRequest:
         self.takes_key = True
         self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
+        self.stamp: float | None = None
         self.is_throttled = False
         self.future: Any = None
         self.status: int | None = None

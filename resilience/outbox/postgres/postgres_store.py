@@ -11,10 +11,11 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakMethod, finalize
 
 from ..._core.base.fork_safety import register_for_fork
+from ..._core.call.unsettled_writes import WriteOwner
 from ..argument_codec import FORMAT
 from ..outbox_store import HeldWrite, NewWrite, OutboxBusyError, TakenWrite, WriteAdoptedError
 from ..row import Row, RowState, is_settled, read_row
@@ -29,6 +30,7 @@ from .statements import (
     CHECK,
     FORGET,
     KEEP_LEASES,
+    OWNERS,
     RELEASE,
     SELECT,
     SET_KEY_MISSING,
@@ -39,8 +41,11 @@ from .statements import (
     TOUCH,
     WITHDRAW,
 )  # fmt: skip
+from .write_owners import WriteOwners
 
 __all__ = ["PostgresStore"]
+
+T = TypeVar("T")
 
 _LIMIT = 2.0  # seconds for a statement: a disk may be slow for a while, and the statement is repeated
 _LIMIT_IN_LOOP = 1.0  # seconds; it blocks the loop, once: while the server is gone statements fail at once
@@ -68,6 +73,7 @@ class PostgresStore:
         self._in_progress: Callable[[], list[tuple[str, str]]] = list
         self._unsettled: dict[HeldWrite, RowState] = {}
         """Writes whose state could not be stored yet."""
+        self._owners = WriteOwners()
         self._closed = False
         self.owner = _new_owner()
         beat = WeakMethod(self._beat)  # the thread must not keep the store alive
@@ -90,15 +96,28 @@ class PostgresStore:
         """Take a name of its own: the parent's writes stay the parent's."""
         self.owner = _new_owner()
         self._unsettled = {}
+        self._owners.reset()
 
     def check_process(self) -> None:
         """Raise an `OSError` if the store was closed."""
         if self._closed:
             raise OutboxServerError(f"the outbox at {self._link.address} was closed")
 
+    async def in_background(self, step: Callable[[], T], *, durable: bool) -> tuple[T, BaseException | None]:  # noqa: ARG002
+        """Make a step at once: the server answers within a second, or is gone and fails at once."""
+        return step(), None
+
+    def post(self, step: Callable[[], object]) -> None:
+        """Make a step at once."""
+        step()
+
     def keep_leases(self, in_progress: Callable[[], list[tuple[str, str]]]) -> None:
         """Renew the leases of these writes from now on."""
         self._in_progress = in_progress
+
+    def follow(self, held: HeldWrite) -> WriteOwner:
+        """Return who has an open write: this process, until the background thread sees another."""
+        return self._owners.follow(held.key, held.operation, self.owner)
 
     # --- changes of a row -------------------------------------------------------------------------
 
@@ -119,7 +138,7 @@ class PostgresStore:
         answer = self._execute(TAKE, {"key": row.key, "operation": row.operation, "epoch": row.epoch})
         if not answer.rows:
             return None
-        taken = _read(answer.rows[0])
+        taken = _read(answer.rows[0][:-1])  # without what makes it durable
         return TakenWrite(taken, HeldWrite(row.key, row.operation, taken.epoch))
 
     def check(self, held: HeldWrite, *, writable: bool) -> None:
@@ -212,6 +231,7 @@ class PostgresStore:
         if in_progress:
             keys, operations = map(list, zip(*in_progress, strict=True))
             await self._link.execute_here(KEEP_LEASES, {**names, "keys": keys, "operations": operations}, _LIMIT)
+        await self._owners.refresh(lambda values: self._link.execute_here(OWNERS, values, _LIMIT))
         for held, state in tuple(self._unsettled.items()):
             await self._link.execute_here(SETTLE, {**names, **held._asdict(), "state": state}, _LIMIT)
             self._unsettled.pop(held, None)

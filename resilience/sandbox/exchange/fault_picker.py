@@ -36,7 +36,13 @@ class FaultPicker:
         self.rates = parse_rates(rates)
         self.scripts: dict[str, tuple[Fault, ...]] = {}
         self._attempts: dict[tuple[str, str], int] = {}
+        self._struck: set[tuple[str, str, int]] = set()
         self._lock = Lock()
+
+    @property
+    def count(self) -> int:
+        """Attempts that had a fault since the last reset."""
+        return len(self._struck)
 
     def change(
         self,
@@ -64,6 +70,7 @@ class FaultPicker:
         """Count the attempts of every id from the start."""
         with self._lock:
             self._attempts.clear()
+            self._struck.clear()
 
     def attempts(self, kind: str, key: str) -> int:
         """Return how many attempts of a kind (`place`, `cancel`, `amend`, `query`) an id has had."""
@@ -79,9 +86,13 @@ class FaultPicker:
         # An order, its cancel and its changes have the same id; the prefix makes their draws independent.
         name = _PREFIX[kind] + key if kind in ("cancel", "amend") else key
         if script is not None:
-            return PickedFault(script[attempt - 1] if attempt <= len(script) else _NO_FAULT, name, attempt)
-        fault = draw_fault(seed, QUERY_FAULTS if kind == "query" else WRITE_FAULTS, name, attempt, rates)
-        return PickedFault(Fault(fault or ""), name, attempt)
+            fault = script[attempt - 1] if attempt <= len(script) else _NO_FAULT
+        else:
+            faults = QUERY_FAULTS if kind == "query" else WRITE_FAULTS
+            fault = Fault(draw_fault(seed, faults, name, attempt, rates) or "")
+        if fault.name:
+            self._struck.add((kind, key, attempt))  # adding to a set is atomic
+        return PickedFault(fault, name, attempt)
 
     def put_back(self, kind: str, key: str) -> None:
         """Do not count the last attempt: the next one gets its fault."""

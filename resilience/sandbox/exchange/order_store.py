@@ -91,12 +91,14 @@ class OrderStore:
 
     Attributes:
         on_change: called for every order that is accepted (`live`), filled or cancelled, but not for planted ones.
+        duplicates: client ids under which more than one order was accepted.
     """
 
     seed: int = 0
     # Reentrant, because a replace holds it over calls that take it again.
     lock: RLock = field(default_factory=RLock)
     on_change: Callable[[Order, str], None] = lambda _order, _status: None
+    duplicates: int = 0
     _orders: dict[str, Order] = field(default_factory=dict)
     _by_client: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
 
@@ -124,6 +126,8 @@ class OrderStore:
             # The order id is drawn, not counted: the same seed gives the same ids however threads interleave.
             kind = "order" if order.market is SPOT else f"order:{order.market.name}"
             order.order_id = str(int(seeded_fraction(self.seed, kind, order.client_id, len(earlier)) * 10**17) + 10**17)
+            # Counted here, so that a drill may read it after each of many orders.
+            self.duplicates += not order.foreign and sum(not other.foreign for other in earlier) == 1
             earlier.append(order)
             self._orders[order.order_id] = order
         return order
@@ -225,6 +229,7 @@ class OrderStore:
         with self.lock:
             self._orders.clear()
             self._by_client.clear()
+            self.duplicates = 0
 
 
 def _visible(market: Market, orders: list[Order], now: float, stale: float = 0.0) -> list[Order]:

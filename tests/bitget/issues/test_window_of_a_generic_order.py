@@ -16,5 +16,5 @@ def test_the_window_is_sent_wherever_its_fence_applies() -> None:
     client: Any = BitgetClient("key-123", "secret-123", "pass-123", receive_window=1.0)
     path = f"{PLACE}?broker=1"
     info = client.resilience_operation_info(client.resilience_operation_name("post", (path,), {}), client)
-    request = BitgetClientBase._prepare_request(client, "POST", path, {"symbol": "BTCUSDT"})
+    request = BitgetClientBase._build_request(client, "POST", path, {"symbol": "BTCUSDT"}, None, 1_700_000_000_000)
     assert (info.fence.window, json.loads(request.data or b"")["receiveWindow"]) == (1.0, "1000")
