@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -423,8 +424,10 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
 def test_a_slow_rate_leaves_the_fast_path_open() -> None:
     """Drivers compare the time of a success with `slow_after`, which follows other settings."""
     breaker = new_breaker(FakeClock())
-    assert (breaker.slow_after, breaker.generation > 0) == (None, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (inf, 1, 1)
     breaker.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
-    assert (breaker.slow_after, breaker.generation > 0) == (1.0, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (1.0, 1, 0)
     breaker.retune(BreakerSettings(), 60.0)
-    assert (breaker.slow_after, breaker.generation > 0) == (None, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (inf, 1, 1)
+    breaker.open()
+    assert (breaker.generation, breaker.untimed_generation) == (0, 0)

@@ -35,9 +35,9 @@ DIFFERENCES = {
         + failed = timed_out(until - started)
         + else:
         - if token is not None:
-        + if token is not None and get_context() is context:
+        + if token is not None and _get_context() is context:
         - else:
-        - set_context(outer)
+        - _set_context(outer)
         + if timer is not None:
         + timer.end()
     """,

@@ -90,7 +90,7 @@ class SwitchableBreaker(BreakerMachine):
         now = self._clock()
         if is_mine(self._lock):
             # A signal handler: the change comes later, but what is admitted from now on obeys it.
-            self._closed_generation = self.generation = 0
+            self._closed_generation = self.generation = self.untimed_generation = 0
             self.rejects_until = -inf if self.shadow else now + rejects_for
         self._locked(change, now, *args)
         self._emit_at_once(emit)
