@@ -44,11 +44,10 @@ def main() -> None:
         "## Targets and measured figures\n\n"
         + target_table(
             [
-                at_most(
-                    "rejection by an open breaker, against pybreaker",
-                    1 / 2,
-                    rejections[OURS].ratio(rejections["pybreaker"]),
-                    "1/2",
+                *(
+                    at_most(f"rejection by an open breaker, against {peer}", limit, rejections[OURS].ratio(times))
+                    for peer, limit in (("pybreaker", 0.4), ("circuitbreaker", 1.0))
+                    if (times := rejections.get(peer)) is not None
                 ),
                 at_most("objects kept by a failing call", 0, left[OURS][1]),
                 at_most("objects kept by a call that recovers", 0, left[OURS][0]),

@@ -14,7 +14,7 @@ from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import open_breaker_rejections, record_unsent, reject_at_gate, reject_expired
 from .._core.call.steps import Action, FailedCall
 from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
@@ -29,15 +29,21 @@ __all__ = ["compile_async"]
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     (
-        now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps,
-        successes, counts,
+        now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, take_at_once, new_slot,
+        admission, new_stamps, successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
+    reject_open = open_breaker_rejections(plan)
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
         outer = get_context()
+        permit: Any = True  # in place of the permit of a breaker, where there is none
+        if breaker is not None:
+            permit = breaker.generation
+            if not permit and not waits and started < breaker.rejects_until:
+                raise reject_open(outer, started)
         deadline, until = started + limit, started + per_attempt
         if outer is not None:
             around = tuple(outer)
@@ -54,64 +60,73 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             key, args, kwargs = keys.fill(args, kwargs)
             if now() >= deadline:  # the user's function that makes keys was slow
                 raise reject_expired(plan, outer)
-        permit: Any = True  # in place of the permit of a breaker, where there is none
-        if breaker is not None:
-            permit = breaker.generation
-            if not permit and not waits and started < breaker.rejects_until:
-                raise reject_open_breaker(plan, outer, started)
-        if hold.current:  # the API has asked to wait
-            permit = None
-        elif (
-            window is not None
-            and permit
-            and window.fast_path
-            and window.sends[0] + window.span <= started < window.until
-        ):
-            window.sends.append(started)  # see `RateWindow` for why no lock is needed
-        elif needs_gate:
-            permit = pay_at_once(started)
-        elif not permit and breaker is not None:
-            permit = breaker.admit_closed()
+        slot: Any = None
+        failed: Any = None
+        try:
+            if hold.current:  # the API has asked to wait
+                permit = None
+            elif (
+                window is not None
+                and permit
+                and window.fast_path
+                and window.sends[0] + window.span <= started < window.until
+            ):
+                window.sends.append(started)  # see `WindowSends` for why no lock is needed
+            elif needs_gate:
+                if new_slot is not None:
+                    slot = new_slot(args, kwargs, end_of_loop())  # before it is taken
+                permit = take_at_once(permit, started, deadline, slot)
+            elif not permit and breaker is not None:
+                permit = breaker.admit_closed()
+            if permit:
+                if deposits is not None:
+                    if started >= deposits.end:
+                        deposits.close_slice(started)
+                    next(deposited)
+                stamps = None
+                context: Any = [plan, deadline, until]
+                if new_stamps is not None:
+                    stamps = new_stamps()
+                    context = [plan, deadline, until, key, stamps]
+                timer = None
+                record, token = records[0], None
+                try:
+                    token = set_context(context)
+                    if until != inf:
+                        timer = begin(until, started, now)
+                    if timer is None and until != inf:
+                        result = await limited_by_trio(fn, args, kwargs, until - started)
+                    else:
+                        result = await (fn(*args, **kwargs) if kwargs else fn(*args))
+                    failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                except Exception as error:
+                    failed = error
+                except BaseException as error:
+                    if timer is not None and timer.end(error):
+                        failed = timed_out(until - started)
+                    else:
+                        failed_call = FailedCall(plan.operation, args, kwargs, key)
+                        begun = CallContext(plan, deadline, until, key, stamps)
+                        Recovery(plan, failed_call, begun, context, permit, started, outer).abandon(error)
+                        raise
+                finally:
+                    try:
+                        context.clear()
+                    finally:
+                        if token is not None and get_context() is context:  # else it ends in another task's context
+                            reset_context(token)
+                        if timer is not None:
+                            timer.end()
+        finally:
+            if slot is not None:  # taken or not; nobody runs or waits with it any more
+                slot.gone = True
+                try:
+                    admission.running.discard(slot)
+                finally:
+                    if admission.queued:
+                        admission.hand_on()
         if not permit:
             return await call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
-        if deposits is not None:
-            if started >= deposits.end:
-                deposits.close_slice(started)
-            next(deposited)
-        stamps = None
-        context: Any = [plan, deadline, until]
-        if new_stamps is not None:
-            stamps = new_stamps()
-            context = [plan, deadline, until, key, stamps]
-        timer = None
-        record, token = records[0], None
-        try:
-            token = set_context(context)
-            if until != inf:
-                timer = begin(until, started, now)
-            if timer is None and until != inf:
-                result = await limited_by_trio(fn, args, kwargs, until - started)
-            else:
-                result = await (fn(*args, **kwargs) if kwargs else fn(*args))
-            failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
-        except Exception as error:
-            failed = error
-        except BaseException as error:
-            if timer is not None and timer.end(error):
-                failed = timed_out(until - started)
-            else:
-                failed_call = FailedCall(plan.operation, args, kwargs, key)
-                begun = CallContext(plan, deadline, until, key, stamps)
-                Recovery(plan, failed_call, begun, context, permit, started, outer).abandon(error)
-                raise
-        finally:
-            try:
-                context.clear()
-            finally:
-                if token is not None and get_context() is context:  # else it ends in another task's context
-                    reset_context(token)
-                if timer is not None:
-                    timer.end()
         if failed is None:
             next(successes)
             durations = counts.ok_durations
@@ -121,11 +136,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 if ended >= durations.end:
                     durations.close_slice(ended)
             if breaker is not None:
-                if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
+                slow_after = breaker.slow_after
+                ended = started if slow_after is None else now()
+                # What `Breaker.succeeded` does while it is closed.
+                if permit is breaker.generation and (slow_after is None or ended - started <= slow_after):
                     outcomes = breaker.outcomes
                     breaker.consecutive_failures = 0
-                    if started >= outcomes.end:
-                        outcomes.close_slice(started)
+                    if ended >= outcomes.end:
+                        outcomes.close_slice(ended)
                     next(outcomes.numbers)
                 else:
                     breaker.succeeded(permit, started)

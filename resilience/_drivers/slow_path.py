@@ -75,14 +75,18 @@ def recover(recovery: Recovery, fn: Callable[..., Any], failed: Any, waits: Wait
         step = recovery.on_failure(failed)
         while True:
             if step.action is Action.WAIT:
-                yield from _wait(waits.pause, clock, recovery, step.value)
+                # Not by `_wait`: thousands of calls may wait here, and each generator takes a quarter of a kilobyte.
+                _, error = yield waits.pause, (clock, recovery, step.value), _NO_KEYWORDS
+                if error is not None:
+                    raise error
                 step = recovery.after_wait()
             elif step.action is Action.SEND:
                 step = yield from _attempt(recovery, fn, outer, waits)
             elif step.action is Action.LOOK_UP:
                 step = yield from _look_up(recovery, outer, waits)
             else:
-                yield from _discard(recovery, waits)
+                if recovery.plan.info.discard is not None:
+                    yield from _discard(recovery, waits)
                 return step
     except BaseException as error:
         recovery.abandon(error)
@@ -131,7 +135,8 @@ def _send_again(
     context = recovery.begin_attempt(gate)
     if context is None:
         return recovery.on_rejection()
-    yield from _discard(recovery, waits)
+    if recovery.plan.info.discard is not None:
+        yield from _discard(recovery, waits)
     plan, seconds, sending = recovery.plan, recovery.seconds_left(), (fn, recovery.call.args, recovery.call.kwargs)
     result, failed = yield from _call_inside(context, outer, waits, sending, seconds, plan.inspect_result)
     if gate is not None:

@@ -6,7 +6,7 @@ holds the frame, and both would be a cycle, which only the garbage collector fre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._core.base.clock import Clock
@@ -82,8 +82,8 @@ def _sleep_sync(clock: Clock, seconds: float) -> None:
     clock.sleep(seconds)
 
 
-async def _sleep_async(clock: Clock, seconds: float) -> None:
-    await clock.asleep(seconds)
+def _sleep_async(clock: Clock, seconds: float) -> Awaitable[None]:
+    return clock.asleep(seconds)
 
 
 def _discard_sync(close: Callable[[Any], Any], answer: Any) -> None:

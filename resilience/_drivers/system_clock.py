@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,16 +16,18 @@ __all__ = ["SystemClock", "checkpoint", "running_trio"]
 
 
 def _monotonic() -> Callable[[], float]:
-    """Return the monotonic clock that also runs while the machine sleeps (Linux), else Python's own.
+    """Return the monotonic clock that also runs while the machine sleeps (Linux, macOS), else Python's own.
 
     It is one call into C, as quick as `time.monotonic`.
     """
     try:
-        boottime = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-        boottime()
+        # On macOS this clock counts sleep, and `time.monotonic` does not. On Linux it is the other way round.
+        name = "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
+        clock = partial(time.clock_gettime, getattr(time, name))
+        clock()
     except (AttributeError, OSError):  # another system, or a sandbox that forbids it
         return time.monotonic
-    return boottime
+    return clock
 
 
 class SystemClock:
@@ -45,20 +47,22 @@ class SystemClock:
         if seconds > 0 and not SystemClock.skipping:
             time.sleep(seconds)
 
-    async def asleep(self, seconds: float) -> None:
+    def asleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Wait `seconds` in the event loop that runs this task; a delay of 0 or less does nothing."""
         if seconds <= 0:
-            return
+            return _nothing()
         if SystemClock.skipping:
-            await checkpoint()
-            return
+            return checkpoint()
         trio = running_trio()
         if trio is not None:
-            await trio.sleep(seconds)
-        else:
-            from asyncio import sleep
+            return trio.sleep(seconds)  # type: ignore[no-any-return]  # it has no types here
+        from asyncio import sleep
 
-            await sleep(seconds)
+        return sleep(seconds)
+
+
+async def _nothing() -> None:
+    """Let nobody else run."""
 
 
 async def checkpoint() -> None:

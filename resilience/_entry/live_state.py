@@ -119,7 +119,7 @@ class LiveState:
             TypeError: the reason is no text, or `cancels` is no bool.
         """
         if not isinstance(reason, str):
-            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
+            raise TypeError(f"reason: expected a string, got {type(reason).__name__}")
         if not isinstance(cancels, bool):  # "no" would be true
             raise TypeError(f"cancels: expected True or False, got {type(cancels).__name__}")
         self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=cancels)

@@ -212,9 +212,9 @@ def _with_own_options(info: OperationInfo, glob: str, options: Mapping[str, Any]
 def _with_options(info: OperationInfo, glob: str, **options: Any) -> OperationInfo:
     """Return the info with the options of a glob.
 
-    An HTTP method, or a method's name, only suggests what an operation does. Who gives it a key or a reconciler, or
-    says that it is not idempotent, knows that it writes, and that sending it twice is not harmless unless said so. A
-    glob of wildcards alone names no operation: the reads among those that it matches stay reads.
+    An HTTP method, or a method's name, only suggests what an operation does. A caller who gives it a key or a
+    reconciler, or says that it is not idempotent, knows that it writes, and that sending it twice is not harmless
+    unless said so. A glob of wildcards alone names no operation: the reads among those that it matches stay reads.
     """
     given = {name: value for name, value in options.items() if value is not None}
     names_it = glob.strip("*?/ ") != ""

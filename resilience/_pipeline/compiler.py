@@ -152,7 +152,7 @@ class PolicyCompiler:
             fn,
             clock=shared.clock,
             events=shared.events,
-            classifier=lambda: shared.classifier(policy),
+            classifier=shared.classifier_of(policy),
             schedule=make_schedule,
             breaker=self._breaker(info, keys),
             budget=shared.budget(policy, keep_state=self._keep_state),

@@ -28,7 +28,7 @@ def observe(pipeline: Pipeline, fn: Callable[..., Any], info: OperationInfo) -> 
         fn,
         clock=shared.clock,
         events=shared.events,
-        classifier=lambda: shared.classifier(policy),
+        classifier=shared.classifier_of(policy),
         schedule=lambda: None,
         breaker=None,
         budget=None,

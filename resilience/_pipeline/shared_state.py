@@ -158,6 +158,22 @@ class SharedState:
             classifier = classifiers[key] = new_classifier(policy, tables)
         return classifier
 
+    def classifier_of(self, policy: Policy) -> Callable[[], Classifier]:
+        """Return a function that returns the classifier of this policy, which a reload may replace.
+
+        It is called for each answer with a body: `classifier` would hash the policy's settings each time.
+        """
+        last: tuple[_Codes, Classifier] | None = None
+
+        def classifier() -> Classifier:
+            nonlocal last
+            codes, known = self._codes, last
+            if known is None or known[0] is not codes:
+                last = known = codes, self.classifier(policy)
+            return known[1]
+
+        return classifier
+
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""
         self._policy_set = after  # before anything is retuned: see `reapply`

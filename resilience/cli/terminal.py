@@ -44,7 +44,7 @@ def show_text(text: str, *, bullet: str = "", hang: int = 0, style: str = "", ou
 
     Args:
         text: the sentence.
-        bullet: what stands before it; the lines after the first are indented by its width.
+        bullet: what is printed before it; the lines after the first are indented by its width.
         hang: columns by which the lines after the first are indented further.
         style: colour on a terminal, such as `bold green`.
         out: where it is printed; standard output by default.

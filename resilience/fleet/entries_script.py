@@ -2,7 +2,7 @@
 
 Its generation is raised by each drop. A process that was cut off meanwhile does not know of the drop: it may put back
 what the store has lost, but only if its own generation is not older than the store's. A store that lost its memory
-takes the highest generation that it is told.
+takes the highest generation that it is sent.
 """
 
 from __future__ import annotations

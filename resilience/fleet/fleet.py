@@ -45,7 +45,7 @@ class Fleet:
         inputs = PartInputs(settings, shared.clock, keys, self._membership, weakref.ref(link), shared)
         self.parts: Mapping[str, Any] = {name: PARTS[name](inputs) for name in settings.share}
         # Membership is first: a forked child is another member before its parts go on. Listeners come last: what the
-        # parts do when the store is lost is done before anybody hears of it.
+        # parts do when the store is lost is done before it is reported.
         parts = (self._membership, *self.parts.values(), self._outages)
         for part in parts:
             link.add(part)

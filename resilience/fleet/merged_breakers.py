@@ -1,6 +1,6 @@
 """Merges the breakers of all processes: they open on what all have counted, and one process makes the trial.
 
-A bot with two calls a second never fills the window of its own breaker. Together they do. Nothing is sent while no
+A bot with two calls per second never fills the window of its own breaker. Together they do. Nothing is sent while no
 process has failures.
 """
 
@@ -21,7 +21,7 @@ from .store import Store
 
 __all__ = ["MergedBreakers"]
 
-BEAT = 0.1  # seconds between two looks at what the breakers have counted; the store is asked only if that has changed
+BEAT = 0.1  # seconds between two checks of what the breakers have counted; the store is asked only if that has changed
 
 
 class MergedBreakers:

@@ -1,4 +1,4 @@
-"""Listens to the channels of a store, so that a change in one process is heard by all others at once.
+"""Listens to the channels of a store, so that a change in one process reaches all others at once.
 
 A message says only that something has changed: whoever subscribed asks the store what. So a message that comes twice
 costs a question, and after a connection that was lost everything is asked anew. The listener has a connection and a
@@ -41,7 +41,7 @@ class PushListener:
     """Calls a function for each message of a channel, and after each new subscription. Safe across threads.
 
     Attributes:
-        danger: why nothing can be heard, such as a command that the store's user may not run; else empty.
+        danger: why nothing can be received, such as a command that the store's user may not run; else empty.
     """
 
     def __init__(self, url: str, patience: float) -> None:
@@ -58,7 +58,7 @@ class PushListener:
         A process that was forked has to subscribe again.
 
         Raises:
-            UnsafeStoreError: nothing can be heard.
+            UnsafeStoreError: nothing can be received.
         """
         with self._lock:
             if self._pid != os.getpid():
@@ -88,7 +88,7 @@ class PushListener:
             listener.changed(text)
 
     def refuse(self, danger: str) -> None:
-        """Have whoever listens learn, at its next subscription, why nothing can be heard."""
+        """Have whoever listens learn, at its next subscription, why nothing can be received."""
         self.danger = danger
         for listener in {one for listeners in tuple(self._callbacks.values()) for one in tuple(listeners)}:
             listener.changed("")

@@ -21,7 +21,7 @@ from .store import Store
 
 __all__ = ["SharedBudgets"]
 
-BEAT = 0.2  # seconds between two looks at what the budgets have counted; the store is asked only if that has changed
+BEAT = 0.2  # seconds between two checks of what the budgets have counted; the store is asked only if that has changed
 
 
 class SharedBudgets:

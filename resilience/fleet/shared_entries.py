@@ -93,7 +93,7 @@ class SharedEntries:
         return self._take(int(answer[0]), dict(_entries(answer[1:], now)), now, own_drops)
 
     def is_changing(self, field: str) -> bool:
-        """Return whether something is noted for an entry that the store has not been told yet."""
+        """Return whether something is noted for an entry that the store has not been sent yet."""
         return any(noted == field or kind == "clear" for kind, noted, _, _ in tuple(self._actions))
 
     def lasting(self, now: float) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""Shares the waits that APIs have asked for: a ban that one process hears stops all of them.
+"""Shares the waits that APIs have asked for: a ban that one process gets stops all of them.
 
 A hold ends permits that are in hand or booked without a word to the quota: each attempt asks for holds first.
 """

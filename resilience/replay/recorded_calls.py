@@ -82,7 +82,7 @@ class Log:
         foreign: JSON lines of other programs.
         broken: lines that are not JSON.
         without_attempts: ends of calls whose attempts are not in the log, as where its level is `warning`.
-        guessed: calls without an identifier, which were told apart by policy, operation and key.
+        guessed: calls without an identifier, which were distinguished by policy, operation and key.
     """
 
     calls: list[RecordedCall] = field(default_factory=list)

@@ -90,7 +90,7 @@ class Service:
             return 0.0, OVERLOADED
         busy = self._seconds_per_request
         if incident is not None and incident.capacity is not None:
-            # A capacity of 0 means next to nothing: dividing by it is not possible.
+            # A capacity of 0 means almost none: dividing by it is not possible.
             busy = 1 / max(incident.capacity, 1e-3)
         self._free_at = now + queued + busy
         return queued + self._time_to_answer(incident, now), self._answer(incident)

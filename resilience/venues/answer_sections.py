@@ -83,7 +83,7 @@ class AnswerSettings(Section):
     success: Annotated[tuple[str, ...], About("Codes that mean success.", "['0']")] = ()
     time: Annotated[str, About("The path of the server's Unix milliseconds in every answer.", "time")] = ""
     order: Annotated[str, About("The path of the order, or of the orders, in the answer to a write.", "result")] = ""
-    listed: Annotated[bool, About("Whether the order stands in a list there.", "true")] = False
+    listed: Annotated[bool, About("Whether the order is in a list there.", "true")] = False
     results: Annotated[
         str, About("The path of the results of a batch, where they stand apart from the orders.", "retExtInfo.list")
     ] = ""

@@ -129,7 +129,7 @@ def document_of(path: tuple[str, ...], name: str, value: Any) -> dict[str, Any]:
 
 BETWEEN_KEYS = (
     "can never be sent", "needs slow_after", "slots are reserved", "expected stale_for", "longer than", "does not fit",
-    "expected a text that says why",
+    "expected a string that says why",
 )  # fmt: skip
 """Messages about settings that contradict each other, which a schema cannot express."""
 

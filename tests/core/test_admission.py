@@ -286,6 +286,74 @@ def test_reserved_slots_cannot_be_all() -> None:
         Policy(admission={"max_concurrent": 2, "lanes": {"cancel": {"reserve": 2}}})  # type: ignore[arg-type]
 
 
+def test_a_slot_without_the_lock() -> None:
+    """It is taken only where one is free, nobody waits and none is reserved; a refusal leaves nothing behind."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    first, second = admission.new_slot(""), admission.new_slot("")
+    assert (admission.enter_at_once(first), admission.enter_at_once(second)) == (True, False)
+    assert admission.running == {first}
+    waiter = queue(admission)
+    admission.running.discard(first)
+    assert not admission.enter_at_once(second)
+    admission.hand_on()
+    assert admission.running == {waiter}
+    admission.release(waiter)
+    assert admission.enter_at_once(second)
+    admission.release(second)
+    admission.retune(AdmissionSettings(max_concurrent=2, lanes={"cancel": {"reserve": 1, "priority": 1}}))  # type: ignore[dict-item]
+    assert not admission.enter_at_once(admission.new_slot("cancel"))
+
+
+class Racing(set[Slot]):
+    """The slots that run; other threads do something right after one is added, or before one is discarded."""
+
+    def __init__(self, running: set[Slot]) -> None:
+        super().__init__(running)
+        self.after_add: Callable[[], Any] | None = None
+        self.before_discard: Callable[[], Any] | None = None
+
+    def add(self, slot: Slot) -> None:
+        super().add(slot)
+        then, self.after_add = self.after_add, None
+        if then is not None:
+            then()
+
+    def discard(self, slot: Slot) -> None:
+        then, self.before_discard = self.before_discard, None
+        if then is not None:
+            then()
+        super().discard(slot)
+
+
+def test_the_last_slot_is_taken_twice_at_the_same_moment() -> None:
+    """Each sees the other one, so that none is too many: under the lock and while the slot is handed on."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    fast, slow = admission.new_slot(""), admission.new_slot("")
+    racing = admission.running = Racing(set())
+    racing.after_add = lambda: set.add(racing, fast)
+    assert not admission.try_enter(slow)
+    assert racing == {fast}
+    waiter = queue(admission)
+    racing.after_add = lambda: set.add(racing, slow)
+    admission.release(fast)
+    assert racing == {slow}
+    admission.release(slow)
+    assert racing == {waiter}
+
+
+def test_a_slot_that_is_one_too_many_holds_up_nobody() -> None:
+    """It is counted for a moment, in which a slot is given back: the one who waits for that gets it."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    first = enter(admission)
+    assert first is not None
+    racing = admission.running = Racing(admission.running)
+    waiters = list[Slot]()
+    racing.after_add = lambda: waiters.append(queue(admission))
+    racing.before_discard = lambda: admission.release(first)
+    assert not admission.enter_at_once(admission.new_slot(""))
+    assert racing == set(waiters)
+
+
 def test_a_thousand_threads_on_ten_slots() -> None:
     """At most ten run at a time, every call gets through, and at the end no slot is taken."""
     admission = Admission(AdmissionSettings(max_concurrent=10, max_queue=1000))
@@ -294,7 +362,7 @@ def test_a_thousand_threads_on_ten_slots() -> None:
 
     def work(number: int) -> None:
         slot = admission.new_slot("")
-        if not admission.try_enter(slot):
+        if not (admission.enter_at_once(slot) or admission.try_enter(slot)):
             event = threading.Event()
             if admission.join_queue(slot, event.set):
                 event.wait()

@@ -18,7 +18,7 @@ def test_a_cancel_takes_a_permit_or_the_standing_part() -> None:
     window.ready_at(0.1)
     bench.grant(0.1, 1)
     assert cancels.take(0.1) == 0.1
-    assert window.question().ended == ()
+    assert [ended.spent for ended in window.question().ended] == [1]
     assert window.in_hand(0.1) == 0
 
 

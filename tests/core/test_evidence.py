@@ -402,6 +402,8 @@ def test_the_items_of_a_batch_that_failed() -> None:
     for body in (None, {}, {"data": []}, {"data": rows[:1]}, {"data": {"failed": {"code": 1}}}):
         assert failed_items(body, table) is None
     assert failed_items({"data": {"failed": [{"code": 1}]}}, None) is None
+    assert failed_items({"data": rows}, table, longest_batch=4) is None
+    assert failed_items({"data": {"failed": [{"code": 1}] * 5}}, table, longest_batch=4) is not None
     assert json_body(Answer(_content="[1]")) is None
 
 

@@ -53,11 +53,7 @@ def test_what_a_policy_leaves_out() -> None:
         None,
     )
     assert (plan.fence, plan.window, plan.gate.wait_for_breaker, plan.info.new_stamps()) == (Fence(), None, False, [])
-    assert (plan.gate.weights((), {}), plan.gate.quota_ready_at(3.0, (), {}), plan.gate.pay_at_once(3.0)) == (
-        (),
-        3.0,
-        None,
-    )
+    assert (plan.gate.weights((), {}), plan.gate.quota_ready_at(3.0, (), {})) == ((), 3.0)
     limited = new_plan(
         {"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}}
     )
@@ -122,30 +118,6 @@ def test_when_the_quotas_allow_a_send() -> None:
         assert plan.gate.quota_ready_at(0.0, (), {}) == at
 
 
-def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
-    """The breaker must be closed; admission, a single window or a full one needs the gate."""
-    two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
-    plan = new_plan({"quota": two})
-    assert (plan.gate.is_needed, plan.gate.rate_window, plan.gate.pay_at_once(0.0), plan.gate.pay_at_once(0.0)) == (
-        True,
-        None,
-        True,
-        None,
-    )
-    assert new_plan({"quota": two, "admission": {}}).gate.pay_at_once(0.0) is None
-    single = new_plan({"quota": two[:1]})
-    assert (single.gate.rate_window is not None, single.gate.pay_at_once(0.0)) == (True, None)
-    assert new_plan({"quota": two[:1], "admission": {}}).gate.rate_window is None
-    assert new_plan({"admission": {}}).gate.is_needed
-    guarded = new_plan({"quota": two, "breaker": {}})
-    assert guarded.breaker is not None
-    assert guarded.gate.pay_at_once(0.0) is guarded.breaker.generation
-    guarded.breaker.open()
-    assert guarded.gate.pay_at_once(9.0) is None
-    assert guarded.quotas is not None
-    assert [entry.left(9.0) for entry in guarded.quotas.entries] == [1, 2]
-
-
 @pytest.mark.parametrize(
     ("rules", "info", "fence"),
     [
@@ -195,6 +167,23 @@ def test_results_are_inspected() -> None:
     ):
         assert (silent.inspect_result(error), silent.inspect_result(bad)) == (None, None)
     assert new_plan({"codes": ("bitget",)}).inspect_result(bad) is None
+
+
+@pytest.mark.parametrize(
+    ("info", "rows", "is_error"),
+    [
+        ({}, 1000, True),
+        ({"idempotent": True}, 20, True),
+        ({"idempotent": True}, 1000, False),
+        ({"read": True}, 1, False),
+    ],
+)
+def test_only_the_items_of_a_batch_are_inspected(info: Any, rows: int, is_error: bool) -> None:
+    """The rows of a read are data, and so is a list that is longer than any batch; a write is inspected as a whole."""
+    items = [{"code": "0", "msg": ""}] * (rows - 1) + [{"code": "43012", "msg": "Insufficient balance"}]
+    answer = {"code": "00000", "msg": "success", "requestTime": 1, "data": items}
+    error = new_plan({"codes": ("bitget",)}, **info).inspect_result(answer)
+    assert isinstance(error, ApiError) is is_error
 
 
 def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:

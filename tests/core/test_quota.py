@@ -277,14 +277,15 @@ def test_another_call_consumes_the_second_window_first() -> None:
     assert first.left(0.0) == 1
 
 
-def test_the_fast_path_consumes_all_windows_or_none() -> None:
-    """It consumes nothing if one window is exhausted or an attempt weighs more than one."""
-    both = new_quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
-    assert both.single_window is None
-    assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
-    assert [entry.left(5.0) for entry in both.entries] == [1, 0]
-    assert not new_quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
-    assert both.entries[0].common.fast_path
+def test_windows_that_a_driver_can_pay_by_itself() -> None:
+    """They are those of an operation that pays one send in each; the only one is known as such."""
+    two, one, heavy = (QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1)), QuotaSettings(), 2
+    both = new_quotas(*two)
+    assert (both.unit_windows, both.single_window) == (tuple(entry.common for entry in both.entries), None)
+    single = new_quotas(one)
+    assert single.unit_windows == (single.single_window,)
+    weighed = new_quotas(QuotaSettings(burst=3, weight=heavy))
+    assert (weighed.unit_windows, weighed.single_window) == (None, None)
 
 
 def test_a_reserve_is_for_high_priority_lanes_only() -> None:

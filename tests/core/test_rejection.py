@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy
+from resilience._core.call.operation_info import OperationInfo
+from resilience._core.call.rejection import open_breaker_rejections
 from resilience.testing import FakeClock
 
 
@@ -25,3 +27,16 @@ def test_a_rejection_without_a_listener() -> None:
     pipeline.breaker.open()
     with pytest.raises(CircuitOpenError):
         pipeline.call(len, "abc")
+
+
+def test_a_breaker_that_is_closed_while_it_rejects() -> None:
+    """The caller may come again at once; each rejection is counted by the operation and by the breaker."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"consecutive": 1}), clock=clock, log=False)
+    plan = pipeline.plan(len, OperationInfo(operation="op"))
+    assert plan.breaker is not None
+    reject = open_breaker_rejections(plan)
+    error = reject(None, clock.monotonic())
+    assert isinstance(error, CircuitOpenError)
+    assert (error.retry_after, error.retry_at) == (0.0, clock.time())
+    assert (plan.counts.totals()["rejected"], next(plan.breaker.refusals)) == (1, 1)

@@ -21,6 +21,8 @@ DIFFERENCES = {
     # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
     # context may be left in a task other than the one that entered it, whose own context then stays.
     ("_drivers/sync.py:compile_sync", "_drivers/async_.py:compile_async"): """
+        - slot = new_slot(args, kwargs, None)
+        + slot = new_slot(args, kwargs, end_of_loop())
         + timer = None
         - result = fn(*args, **kwargs) if kwargs else fn(*args)
         + if until != inf:
@@ -125,7 +127,13 @@ DIFFERENCES = {
         + preparing = method(self, *args, **kwargs)
         + return (_login(self, preparing) if signs_in(name) else preparing)
     """,
-    ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): "",
+    # In an event loop the row is stored by a thread, and a cancellation waits for it.
+    ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): """
+        + if self._pending is None:
+        + else:
+        + poll(self._aadd_row, self._clock, until)
+        + self._needs_check, self._was_busy = (True, False)
+    """,
     ("outbox/outbox.py:replay", "outbox/outbox.py:areplay"): "",
 }
 """The twins, with the lines of the sync (-) and of the async one (+) that have no counterpart."""

@@ -165,7 +165,7 @@ def test_an_unknown_policy(call: str) -> None:
 
 def test_a_reason_that_is_no_text() -> None:
     """It is refused where it is given."""
-    with pytest.raises(TypeError, match="reason: expected a text, got int"):
+    with pytest.raises(TypeError, match="reason: expected a string, got int"):
         policies().isolate("p", reason=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="cancels: expected True or False, got str"):
         policies().isolate("p", cancels="no")  # type: ignore[arg-type]

@@ -374,3 +374,21 @@ def test_a_high_priority_call_that_waits_for_the_breaker_has_its_own_trial_permi
     assert breaker.admit(bench.clock.monotonic()) is not None
     assert bench.make(driver, ["cancelled"], operation="cancel")[0]() == "cancelled"
     assert bench.clock.sleeps == []
+
+
+def test_slow_answers_open_the_breaker(driver: Any) -> None:
+    """An answer counts as slow from its limit on; quick ones in between keep the breaker closed."""
+    clock, seconds = FakeClock(), [0.0]
+    rules = {"slow_rate": "60%", "slow_after": "2s", "failure_rate": None, "consecutive": None, "min_calls": 4}
+    pipeline = Pipeline(Policy(breaker={**rules, "window": "60s"}), clock=clock)  # type: ignore[arg-type]
+
+    def answer() -> int:
+        clock.advance(seconds[0])
+        return 1
+
+    call, counts = pipeline.compile(driver.function(answer)), list[Any]()
+    for seconds[0] in (2.0, 2.5, 3.0, 4.0):
+        driver.call(call)
+        assert pipeline.breaker is not None
+        counts.append((pipeline.breaker.state, pipeline.breaker.counts["slow"]))
+    assert counts == [("closed", 0), ("closed", 1), ("closed", 2), ("open", 3)]

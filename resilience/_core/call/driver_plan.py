@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from ..stages.breaker import Breaker
 from ..stages.hold import OperationHold
 from ..stages.rate_window import RateWindow
-from .gate_plan import PermitOrGeneration
 from .idempotency_key import KeySlot
 from .outcome_counts import OutcomeCounts
+from .quick_gate import NewSlot, TakeAtOnce
 from .send_log import SendLog
 
 __all__ = ["DriverPlan"]
@@ -30,7 +30,9 @@ class DriverPlan(NamedTuple):
         window: the one window that an attempt pays, where nothing else is needed for it; else None.
         hold: the shared holds of the operation.
         needs_gate: there is more than a breaker.
-        pay_at_once: pays several windows.
+        take_at_once: takes a slot and pays several windows.
+        new_slot: makes the slot of a call; None without admission.
+        admission: the shared slots, or None.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
         successes: `next(successes)` counts a call that ended well.
         counts: how the calls have ended; a driver reads here whether somebody wants to know how long they took.
@@ -46,7 +48,9 @@ class DriverPlan(NamedTuple):
     window: RateWindow | None
     hold: OperationHold
     needs_gate: bool
-    pay_at_once: Callable[[float], PermitOrGeneration | None]
+    take_at_once: TakeAtOnce
+    new_slot: NewSlot | None
+    admission: Any
     new_stamps: Callable[[], SendLog] | None
     successes: Iterator[int]
     counts: OutcomeCounts

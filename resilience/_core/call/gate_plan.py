@@ -1,4 +1,4 @@
-"""Resolves what stands before an attempt, for one operation: hold, breaker, quota and slots, and what a call pays.
+"""Resolves what is checked before an attempt, for one operation: hold, breaker, quota and slots, and what a call pays.
 
 Made when a function is compiled, so that a gate gets all that it needs as one object.
 """
@@ -15,7 +15,7 @@ from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
 from ..stages.isolation import Isolation, cancels_only, isolation_text
-from ..stages.quota import Quotas
+from ..stages.quota import Quotas, undo
 from .context import inherited
 from .operation_info import OperationInfo
 
@@ -42,6 +42,7 @@ class GatePlan:
         clock: the time to wait by.
         emit: emits an event of the operation.
         emit_breaker_events: emits the events that the breaker has queued.
+        fixed_lane: the lane of every call, empty for the default one; None where the arguments decide.
         hold: the shared holds of the operation.
         is_cancel: the operation cancels orders and does nothing else.
         is_needed: there is more than a breaker, whose generation alone lets a first attempt through without a gate.
@@ -62,6 +63,7 @@ class GatePlan:
         "clock",
         "emit",
         "emit_breaker_events",
+        "fixed_lane",
         "hold",
         "is_cancel",
         "is_needed",
@@ -108,6 +110,7 @@ class GatePlan:
         self.rate_window = self.quotas.single_window if self.quotas is not None and self.admission is None else None
         self._policy = policy.name
         self._lane = info.lane
+        self.fixed_lane = None if callable(info.lane) else info.lane or ""
         self._lanes = policy.admission
         self._needs = needs
         self._skip = skip
@@ -165,24 +168,34 @@ class GatePlan:
 
     def quota_ready_at(self, instant: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """Return when the quotas allow an attempt that is due at this instant: then, later, or never (inf)."""
-        if self.quotas is None:
+        window = self.rate_window
+        if self.quotas is None or (
+            window is not None and window.fast_path and window.sends[0] + window.span <= instant < window.until
+        ):
             return instant
         high_priority = self.high_priority(args, kwargs)
         weights = self.weights(args, kwargs)
         costs = self.quotas.costs(instant, weights, None, high_priority=high_priority, is_cancel=self.is_cancel)
         return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
 
-    def pay_at_once(self, now: float) -> PermitOrGeneration | None:
-        """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.
+    def admit_retry_at_once(self, now: float) -> PermitOrGeneration | None:
+        """Return the permit of a retry that is sent at once, having paid its quotas; None where it needs a gate.
 
-        A driver asks only where no hold concerns the operation.
-
+        It is let through as a driver lets a first attempt through: by a closed breaker and by windows that have room.
         True is the permit where there is no breaker.
         """
-        if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
+        permit: PermitOrGeneration | None = True if self.breaker is None else self.breaker.generation
+        windows = () if self.quotas is None else self.quotas.unit_windows
+        if not permit or windows is None or self.admission is not None or self.hold.current:
             return None
-        permit = True if self.breaker is None else self.breaker.generation
-        return permit if permit and self.quotas.pay_at_once(now) else None
+        for index, window in enumerate(windows):
+            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
+            if window.fast_path and window.sends[0] + window.span <= now < window.until:
+                window.sends.append(now)
+            else:
+                undo(now, [(paid, 1) for paid in windows[:index]])
+                return None
+        return permit
 
 
 def _in_lookup() -> bool:

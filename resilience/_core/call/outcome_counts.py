@@ -6,6 +6,8 @@ that no attempt of their own has ended; so that a success is counted once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..classify.failure import Failure
 from ..stages.counter import Counter
 from ..stages.durations import Durations
@@ -41,6 +43,10 @@ class OutcomeCounts:
         self._durations: dict[str, Durations] = {}
         self.ok_durations: Durations | None = None
         self.in_races: OutcomeCounts | None = None
+
+    def numbers(self, outcome: str) -> Iterator[int]:
+        """Return an iterator whose `next` counts a call that ended in this way."""
+        return self._counters[outcome].numbers
 
     def add(self, outcome: str, *, by_attempt: bool = True) -> None:
         """Count a call that ended in another way, or well after a failure.

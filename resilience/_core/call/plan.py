@@ -30,10 +30,14 @@ from .idempotency_key import KeySlot
 from .operation_events import OperationEvents
 from .operation_info import OperationInfo, fence_of
 from .outcome_counts import OutcomeCounts
+from .quick_gate import new_slot_of, take_at_once_of
 from .rejection_factory import RejectionFactory
 from .unsettled_writes import UnsettledWrites
 
 __all__ = ["PLAIN", "Plan"]
+
+_LONGEST_BATCH = 500
+"""The most items that an exchange takes in one batch; most take 20 to 50."""
 
 
 class Plan:
@@ -49,6 +53,7 @@ class Plan:
         "control_flow",
         "counts",
         "deadline",
+        "deliver",
         "emit",
         "emit_breaker_events",
         "emit_success",
@@ -61,10 +66,12 @@ class Plan:
         "info",
         "inspect_result",
         "keys",
+        "longest_batch",
         "new_rejection",
         "operation",
         "policy",
         "reconcile",
+        "rejections",
         "rules",
         "schedule",
         "unsettled",
@@ -130,14 +137,18 @@ class Plan:
         self.rules = policy.reconcile or ReconcileSettings()
         self.fence = fence_of(self.rules, info)
         self.reconcile: Any = info.reconcile  # called only where there is one: see `reconcilable` and `confirmable`
+        # The rows of a read are data. An idempotent function may be a read too: there a list that is longer than any
+        # batch is data. So the cost of a good answer does not grow with its rows.
+        self.longest_batch = 0 if info.read else _LONGEST_BATCH if self.idempotent else inf
         self.inspect_result = self._inspector()
         # One factory per operation: its first rejection of a kind is the template of all later ones.
-        self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
+        self.rejections = RejectionFactory(info.rejection_types, policy.name, info.operation, clock)
+        self.new_rejection = self.rejections.make
         self.call_counts = self.counts = OutcomeCounts() if counts is None else counts
         self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         operation_events = OperationEvents(events, policy.name, info, breaker, fn)
-        self.emit = operation_events.emit
+        self.emit, self.deliver = operation_events.emit, operation_events.deliver
         self.emit_breaker_events = operation_events.emit_breaker_events
         self.emit_success = operation_events.emit_success
         self.gate = GatePlan(
@@ -203,7 +214,9 @@ class Plan:
             window=gate.rate_window,
             hold=gate.hold,
             needs_gate=gate.is_needed,
-            pay_at_once=gate.pay_at_once,
+            take_at_once=take_at_once_of(gate),
+            new_slot=new_slot_of(gate),
+            admission=gate.admission,
             new_stamps=self.info.new_stamps if self.logs_sends else None,
             successes=self.counts.successes,
             counts=self.counts,
@@ -241,17 +254,18 @@ class Plan:
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Return a check of values that are not `PLAIN`: None for a good one, else the error or the bad answer."""
-        info, classifier = self.info, self._classifier
+        info, classifier, longest_batch = self.info, self._classifier, self.longest_batch
         is_error_response = info.is_error_response
         classifies = info.classify_results and self.policy.classify_results
 
         def inspect_result(result: Any) -> Any:
             # A sync pipeline around an async function would report a success of a call that has not run.
-            if is_deferred(type(result)):
+            kind = result.__class__
+            if kind is not dict and is_deferred(type(result)):
                 return deferred_error(result, info.operation)
-            if not classifies or result.__class__ in PLAIN:
+            if not classifies or kind in PLAIN:
                 return None
-            error = classifier().error_in(result)
+            error = classifier().error_in(result, longest_batch)
             if error is not None:
                 return error
             return result if is_error_response is not None and is_error_response(result) else None

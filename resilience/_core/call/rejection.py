@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError, RejectedError
@@ -9,25 +11,58 @@ from ..classify.attach import attach_failure
 from .attempt_gate import BREAKER_OPEN, EXPIRED, AttemptGate
 from .failure_report import cancelled_failure
 from .plan import Plan
+from .rejection_factory import Template
 from .steps import FailedCall
 
 __all__ = [
+    "open_breaker_rejections",
     "record_unsent",
     "reject_at_gate",
     "reject_expired",
     "reject_key_in_use",
-    "reject_open_breaker",
 ]
 
 _KEY_IN_USE = "another call with this key is under way, nothing was sent"
 
 
-def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
-    """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
-    assert plan.breaker is not None
-    next(plan.breaker.refusals)
-    rejection = plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.rejects_until, now)
-    return _report(plan, rejection, outer, now)
+def open_breaker_rejections(plan: Plan) -> Callable[[object, float], Exception]:
+    """Return a function of (outer context, now) that rejects a call whose breaker is known to be open.
+
+    While a breaker is open, this is all that a call costs. It takes no lock of the breaker.
+    """
+    breaker, events, counts, time, monotonic = (
+        plan.breaker,
+        plan.events,
+        plan.counts,
+        plan.clock.time,
+        plan.clock.monotonic,
+    )
+    rejected = counts.numbers("rejected")
+    template: Template | None = None
+
+    def reject(outer: object, now: float) -> Exception:
+        nonlocal template
+        assert breaker is not None
+        next(breaker.refusals)
+        next(rejected)
+        if counts.ok_durations is not None:
+            ended = monotonic()
+            counts.add_duration("rejected", ended - now, ended)
+        if template is None:
+            template = plan.rejections.template(CircuitOpenError, BREAKER_OPEN)
+        new, fields = template
+        rejection, wait = new(), breaker.rejects_until - now
+        rejection.__dict__ = fields = fields.copy()  # each caller's own times, and notes that it may add
+        if 0.0 < wait < inf:
+            fields["retry_after"] = wait
+            fields["retry_at"] = time() + wait
+        elif wait != inf:  # it has been closed meanwhile
+            fields["retry_after"], fields["retry_at"] = 0.0, time()
+        if outer is not None or events.listeners:
+            _announce(plan, rejection, outer)
+        return rejection
+
+    return reject
 
 
 def reject_expired(plan: Plan, outer: object) -> Exception:
@@ -59,6 +94,12 @@ def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: obje
 def _report(plan: Plan, rejection: Any, outer: object, began: float | None = None) -> Exception:
     """Count the rejection, emit `call_rejected`, mark the error for an outer call, and return it."""
     plan.count_end("rejected", plan.clock.monotonic() if began is None else began)
+    _announce(plan, rejection, outer)
+    assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
+    return rejection
+
+
+def _announce(plan: Plan, rejection: Any, outer: object) -> None:
     if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is read
         attach_failure(rejection, None, outer)
     if plan.events.listeners:
@@ -70,5 +111,3 @@ def _report(plan: Plan, rejection: Any, outer: object, began: float | None = Non
             caused_by=type(rejection).__name__,
             reason=rejection.reason,
         )
-    assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
-    return rejection

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..classify.failure import Failure
+from ..classify.failure import Failure, changed
 from ..stages.fence import Fence
 from .operation_info import fence_of_request
 from .plan import Plan
@@ -69,7 +67,7 @@ class SentAttempts:
             call.sent_at = self._first_stamp() if stamps else plan.clock.time() - (now - self._started)
         if plan.info.signs and stamps is not None and not new_stamps and failure.executed == "maybe":
             # A client that stamps what it sends has sent nothing.
-            failure = replace(failure, executed="no", proof="proven")
+            failure = changed(failure, executed="no", proof="proven")
         call.attempt, call.failure = attempt, failure
         is_uncertain = failure.executed == "maybe" and not failure.duplicate
         self.any_uncertain = self.any_uncertain or is_uncertain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from ...errors import ApiError
@@ -29,13 +30,20 @@ PARTLY_FAILED_CODE = "partial"
 """The code of an error whose first failed item has none."""
 
 
-def error_in_result(tables: Sequence[CodeTable], result: object) -> ApiError | None:
+def error_in_result(tables: Sequence[CodeTable], result: object, longest_batch: float = inf) -> ApiError | None:
     """Return an error for a value that one of these tables' envelopes calls one; None for everything else.
 
     The error of a response has its HTTP status and its `Retry-After`: a code from 400 to 599 proves nothing under
     another status.
+
+    Args:
+        tables: the code tables whose envelopes are tried.
+        result: the returned value.
+        longest_batch: a list of more items than this is data, and no batch of which some items may have failed.
     """
-    body = result if isinstance(result, Mapping) else json_body(result) or _list_in(tables, result)
+    # The class comes first: `isinstance` takes a microsecond for an abstract class.
+    is_mapping = result.__class__ is dict or isinstance(result, Mapping)
+    body: Any = result if is_mapping else json_body(result) or _list_in(tables, result)
     if body is None:
         return None
     # A response with an error status is a failure already. Its body is the API's only if the envelope is complete: a
@@ -43,7 +51,7 @@ def error_in_result(tables: Sequence[CodeTable], result: object) -> ApiError | N
     is_error = body is not result and (status_of(partial(get, result), None, is_error=False) or 0) >= 400
     for table in tables:
         try:
-            error = None if is_error and not _is_complete(body, table) else _error_in(body, table)
+            error = None if is_error and not _is_complete(body, table) else _error_in(body, table, longest_batch)
         except Exception:  # a mapping of somebody else's class may raise
             continue
         if error is not None:
@@ -62,7 +70,7 @@ def _is_complete(body: Mapping[Any, Any], table: CodeTable) -> bool:
     return table.envelope is not None and table.envelope.is_complete(body)
 
 
-def _error_in(body: Mapping[Any, Any], table: CodeTable) -> ApiError | None:
+def _error_in(body: Mapping[Any, Any], table: CodeTable, longest_batch: float) -> ApiError | None:
     envelope = table.envelope
     assert envelope is not None
     # Most answers are successes with a plain code: nothing else is read of them.
@@ -73,9 +81,11 @@ def _error_in(body: Mapping[Any, Any], table: CodeTable) -> ApiError | None:
         if error is not None:
             return error
         if envelope.is_flat or not _has_succeeded(body, envelope):
-            return _flagged_error(body, envelope)
-    failed = failed_items(body, envelope)
-    return _error_by_text(body, table, envelope) if failed is None else _error_of_items(failed, body)
+            return _flagged_error(body, envelope, longest_batch)
+    failed = failed_items(body, envelope, longest_batch)
+    if failed is not None:
+        return _error_of_items(failed, body)
+    return _error_by_text(body, table, envelope) if table.has_texts else None
 
 
 def _flag(body: Mapping[Any, Any], envelope: Envelope) -> object:
@@ -93,12 +103,12 @@ def _failure_of_code(body: Mapping[Any, Any], table: CodeTable, envelope: Envelo
     return error
 
 
-def _flagged_error(body: Mapping[Any, Any], envelope: Envelope) -> ApiError | None:
+def _flagged_error(body: Mapping[Any, Any], envelope: Envelope, longest_batch: float) -> ApiError | None:
     """Return an error for an answer whose flag says that it failed, or whose items did, and that has no code."""
     # Of an envelope with one plain code an answer without it is data, whatever lists are in it. An empty list of
     # errors is no such answer.
     is_data = envelope.is_flat and WHOLE_BODY not in body and not isinstance(body.get(envelope.code), list)
-    failed = None if is_data else failed_items(body, envelope)
+    failed = None if is_data else failed_items(body, envelope, longest_batch)
     if failed is not None:
         return _error_of_items(failed, body)
     if _flag(body, envelope) is not False:
@@ -114,7 +124,7 @@ def _error_of_items(failed: FailedItems, body: Mapping[Any, Any]) -> ApiError:
 
 def _error_by_text(body: Mapping[Any, Any], table: CodeTable, envelope: Envelope) -> ApiError | None:
     """Return an error for a message that is a row's whole text: some APIs send it under the code of a success."""
-    for text in envelope.texts_in(body) if table.has_texts else ():
+    for text in envelope.texts_in(body):
         row = table.by_whole_text(text)
         if row is not None and row.category is not None and row.match == "exact":
             return ApiError(row.code, text, body)

@@ -77,7 +77,7 @@ def _not_exceptions(policy: Any) -> Iterator[Contradiction]:
 
 def _isolated_by_a_flag(policy: Any) -> Iterator[Contradiction]:
     if policy.isolated is not None and not says_why(policy.isolated):
-        yield Contradiction("isolated", f"expected a text that says why, or off; got {shown(policy.isolated)}")
+        yield Contradiction("isolated", f"expected a string that says why, or off; got {shown(policy.isolated)}")
 
 
 @renamed(

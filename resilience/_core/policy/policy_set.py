@@ -62,7 +62,7 @@ class PolicySet:
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
     own: tuple[str, ...] = ()
-    """The names of the policies that stand in the file itself."""
+    """The names of the policies that are in the file itself."""
     isolated: str | None = None
     """Why the file isolates every policy; None if it does not."""
     shared: SharedSettings | None = None

@@ -1,4 +1,4 @@
-"""Holds the validator of settings, which the configuration room provides: the core imports no validation library."""
+"""Holds the validator of settings, which `config/` provides: the core imports no validation library."""
 
 from __future__ import annotations
 

@@ -71,10 +71,11 @@ class Admission:
     Attributes:
         settings: how many run and wait, and the lanes.
         running: the slots that are taken. It is the same set for ever, so that a driver may hold its `discard`.
+        queued: the slots of those that wait; while it is empty, a slot that is given back needs no `hand_on`.
     """
 
     # Nothing foreign is called under the lock: `wake` and `is_over` are called after it is released.
-    # `_queued` has every slot of the lanes' queues. It is filled before the joiner looks for a free slot a last time,
+    # `queued` has every slot of the lanes' queues. It is filled before the joiner looks for a free slot a last time,
     # and read after a slot has been given back: one of the two sees the other, so an empty one needs no lock.
     __slots__ = (
         "__weakref__",
@@ -82,8 +83,8 @@ class Admission:
         "_lanes",
         "_lock",
         "_must_grant",
-        "_queued",
         "_reserves",
+        "queued",
         "running",
         "settings",
     )
@@ -91,7 +92,7 @@ class Admission:
     def __init__(self, settings: AdmissionSettings) -> None:
         self._lock = new_lock()
         self._is_mine: Callable[[], bool] = owner_check(self._lock)
-        self._queued: set[Slot] = set()
+        self.queued: set[Slot] = set()
         self._lanes: dict[str, Lane] = {}  # by priority, the highest first
         self._must_grant = False
         self.running: set[Slot] = set()
@@ -102,7 +103,7 @@ class Admission:
     def reset_after_fork(self) -> None:
         """Begin empty in a child: the threads that run and wait exist in the parent alone."""
         self.running.clear()
-        self._queued.clear()
+        self.queued.clear()
         self._lanes = {}
         self.retune(self.settings)
 
@@ -130,15 +131,28 @@ class Admission:
             self.running.add(slot)
             return True
         with self._lock:
-            if self._queued or self._reserves:
-                entered = self._enter(slot)
-            elif entered := len(self.running) < self.settings.max_concurrent:  # the ordinary case of `_enter`, inline
-                self.running.add(slot)
+            entered = self._enter(slot)
         if not entered and self._sweep():
             self.hand_on()
             with self._lock:
                 entered = self._enter(slot)
         return entered
+
+    def enter_at_once(self, slot: Slot) -> bool:
+        """Take a slot if one is free, nobody waits and none is reserved. Takes no lock; `try_enter` decides all else.
+
+        The slot is added before they are counted, so of those that are counted as running none is missing: there are
+        never too many. Two calls that take the last slot at the same moment may both get none here.
+        """
+        if self.queued or self._reserves:
+            return False
+        self.running.add(slot)
+        if len(self.running) <= self.settings.max_concurrent:
+            return True
+        self.running.discard(slot)
+        if self.queued:  # it was counted while somebody looked for a free slot
+            self.hand_on()
+        return False
 
     def join_queue(self, slot: Slot, wake: Callable[[], Any]) -> bool:
         """Wait for a slot; `settle` then says whether it was granted.
@@ -163,19 +177,20 @@ class Admission:
                 shed = self._lowest_below(slot.lane)
                 if shed is None:
                     return False
-                self._queued.discard(shed)
+                self.queued.discard(shed)
                 shed.lane.waiting.remove(shed)
-            self._queued.add(slot)
+            self.queued.add(slot)
             slot.lane.waiting.append(slot)
         if shed is not None:
             self._wake([shed])
         self.hand_on()
-        return slot not in self.running
+        with self._lock:  # a slot that is granted and taken back again, because it is one too many, is not seen here
+            return slot not in self.running
 
     def settle(self, slot: Slot) -> bool:
         """End a wait; returns whether the slot was granted."""
         with self._lock:
-            self._queued.discard(slot)
+            self.queued.discard(slot)
             if slot in slot.lane.waiting:
                 slot.lane.waiting.remove(slot)
         self.hand_on()  # what an interrupt has kept from being handed on
@@ -188,7 +203,7 @@ class Admission:
 
     def hand_on(self) -> None:
         """Give free slots to those that wait. To be called after a slot has left `running`."""
-        if not self._queued:
+        if not self.queued:
             return
         self._must_grant = True
         # A handler leaves it to the code that it has interrupted, which looks again after it has released the lock.
@@ -209,10 +224,15 @@ class Admission:
         for other in self._lanes.values():
             if other.priority >= slot.lane.priority and other.waiting and _count_waiting(other):
                 return False
-        if not self._has_slot(slot.lane):
-            return False
+        return self._has_slot(slot.lane) and self._add(slot)
+
+    def _add(self, slot: Slot) -> bool:
+        """Take a slot that was free a moment ago, unless `enter_at_once` has taken it meanwhile."""
         self.running.add(slot)
-        return True
+        if len(self.running) <= self.settings.max_concurrent:
+            return True
+        self.running.discard(slot)
+        return False
 
     def _has_slot(self, lane: Lane) -> bool:
         """Return whether a free slot remains after the unused reserves of higher lanes."""
@@ -228,19 +248,18 @@ class Admission:
         for lane in self._lanes.values():
             while lane.waiting:
                 slot = lane.waiting[0]
-                if not slot.gone and slot not in self.running:
-                    if not self._has_slot(lane):
-                        break
-                    # In this order: after an interrupt between the two it is found in both, and granted again.
-                    self.running.add(slot)
+                # Added first: after an interrupt before the next line it is found in both, and granted again.
+                is_served = slot.gone or slot in self.running or (self._has_slot(lane) and self._add(slot))
+                if not is_served:
+                    break
                 lane.waiting.popleft()
-                self._queued.discard(slot)
+                self.queued.discard(slot)
                 if slot.gone:
                     self.running.discard(slot)
                 else:
                     granted.append(slot)
         if not any(lane.waiting for lane in self._lanes.values()):
-            self._queued.clear()  # an interrupted attempt may be in there alone
+            self.queued.clear()  # an interrupted attempt may be in there alone
         return granted
 
     def _lowest_below(self, lane: Lane) -> Slot | None:

@@ -37,7 +37,7 @@ class BreakerMachine:
 
     Attributes:
         generation: number of the closed breaker's generation, or 0: one read decides the common case. It is 0 also
-            where a success needs more than a driver does inline: slow successes, a listener of every call.
+            where a success needs more than a driver does inline: a listener of every call.
         rejects_until: monotonic instant before which everything is rejected, so that a driver need not call `admit`.
         consecutive_failures: failures since the last success.
         opened_by: what opened it the last time, in words; None while it is closed.
@@ -48,18 +48,19 @@ class BreakerMachine:
         lease: grants trials while the breakers of several processes are open together; None where it decides alone.
         refusals: `next(refusals)` counts a call that was rejected since the breaker was closed the last time.
         shadow: it measures and never rejects.
+        slow_after: seconds after which a success counts as slow; None where slow ones are not counted apart.
     """
 
     # A driver does inline what `admit` and `succeeded` do while the breaker is closed: it reads `generation`, sends,
-    # compares `generation` with its permit again, sets `consecutive_failures` to 0 and counts into `outcomes`. Each
-    # step is one attribute access or one call into C, which CPython never interrupts. Under the GIL no other thread
-    # runs between the comparison and the count either: threads switch when a function is entered, at a backward jump
-    # and after a call.
+    # compares `generation` with its permit again, and the time with `slow_after`, sets `consecutive_failures` to 0 and
+    # counts into `outcomes`. Each step is one attribute access or one call into C, which CPython never interrupts.
+    # Under the GIL no other thread runs between the comparison and the count either: threads switch when a function is
+    # entered, at a backward jump and after a call.
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
-        "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
+        "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_states",
         "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "lease", "opened_by",
-        "outcomes", "permits", "refusals", "rejects_until", "shadow",
+        "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after",
     )  # fmt: skip
 
     def __init__(
@@ -139,9 +140,9 @@ class BreakerMachine:
     def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""
         now, slow = began, False
-        if self._slow_after is not None:
+        if self.slow_after is not None:
             now = self._clock()
-            slow = now - began > self._slow_after
+            slow = now - began > self.slow_after
         if slow:
             counted = self._count_against(permit, now, slow=True)
         elif permit == self._closed_generation:
@@ -237,13 +238,12 @@ class BreakerMachine:
         self._set_generation()
 
     def _set_generation(self) -> None:
-        needs_methods = self._notifies_each_call or self._slow_after is not None
-        self.generation = 0 if needs_methods else self._closed_generation
+        self.generation = 0 if self._notifies_each_call else self._closed_generation
 
     def _take_settings(self, settings: BreakerSettings, lost_after: float) -> None:
         self._settings, self._lost_after = settings, lost_after
         self.shadow = settings.mode == "shadow"
-        self._slow_after = settings.slow_after if settings.slow_rate is not None else None
+        self.slow_after = settings.slow_after if settings.slow_rate is not None else None
 
     @property
     def _longest_open(self) -> float:

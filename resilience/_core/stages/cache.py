@@ -190,4 +190,4 @@ def _is_error(plan: Any, answer: Any) -> bool:
 
     Where the client raises its API's errors itself, what it returns is none.
     """
-    return plan.info.classify_results and plan.classifier.error_in(answer) is not None
+    return plan.info.classify_results and plan.classifier.error_in(answer, plan.longest_batch) is not None

@@ -16,7 +16,7 @@ class CancelWindow(RateWindow):
     """What a cancel pays in place of a `LeasedWindow`: a permit, or any of the standing part, whichever comes first.
 
     Where neither comes before half of its time is over it pays `on_credit`: it waits for the limit of its own process
-    alone, and the store hears of it afterwards.
+    alone, and the store gets it afterwards.
     """
 
     __slots__ = ("_credit", "_window")

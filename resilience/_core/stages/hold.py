@@ -102,8 +102,8 @@ class Holds:
     The lock is reentrant for the same reason.
 
     Attributes:
-        on_start: called with each hold that this process hears of, so that other processes hear of it too. It must not
-            wait.
+        on_start: called with each hold that an API asks this process for, so that other processes get it too. It must
+            not wait.
     """
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class Holds:
         return not same or (hold.is_long and not any(other.is_long for other in same))
 
     def follow(self, now: float, hold: Hold, tolerance: float = 0.0) -> bool:
-        """Keep a hold that another process has heard of; returns whether it is the first of its key.
+        """Keep a hold that another process got; returns whether it is the first of its key.
 
         Args:
             now: the present instant.

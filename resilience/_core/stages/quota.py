@@ -24,31 +24,20 @@ class Quotas:
 
     Attributes:
         entries: the quotas.
+        unit_windows: the windows, where an operation pays one send in each of them; else None.
         single_window: the one window of an operation that pays one send in one, which a driver checks inline; else
             None.
     """
 
-    __slots__ = ("_unit_windows", "_weights", "entries", "single_window")
+    __slots__ = ("_weights", "entries", "single_window", "unit_windows")
 
     def __init__(self, entries: Sequence[tuple[Quota, Weight]]) -> None:
         """Take each quota with the weight of an attempt in it."""
         self.entries = tuple(quota for quota, _ in entries)
         self._weights = tuple(weight for _, weight in entries)
         are_units = all(weight in (1, None) for weight in self._weights)
-        self._unit_windows = [quota.common for quota in self.entries] if are_units else None
+        self.unit_windows = tuple(quota.common for quota in self.entries) if are_units else None
         self.single_window = self.entries[0].common if are_units and len(self.entries) == 1 else None
-
-    def pay_at_once(self, now: float) -> bool:
-        """Pay one send in each window if all allow one, as a driver does inline; else nothing is paid."""
-        windows = self._unit_windows or ()
-        for index, window in enumerate(windows):
-            # No lock: see `RateWindow`. Between two windows another thread may run, so a later one may be full.
-            if window.fast_path and window.sends[0] + window.span <= now < window.until:
-                window.sends.append(now)
-            else:
-                undo(now, [(paid, 1) for paid in windows[:index]])
-                return False
-        return bool(windows)
 
     def quota_of_window(self, window: RateWindow) -> Quota:
         """Return the quota that this window belongs to, be it as other attempts or as cancels see it."""

@@ -1,22 +1,18 @@
 """Counts the sends in a sliding span of time, exactly: never more than `max_sends` in any `span` seconds.
 
-`sends` holds the instants of the last `max_sends` sends that really happened, oldest first. The next send is allowed
-once the oldest of them is `span` seconds ago (a sliding-window log). A caller that cannot send yet takes a ticket,
-which says from when to try again. A ticket holds no send: what it needs is checked again when its owner tries. So a
-waiter that is late, or gone, costs the others nothing but its turn, and a planned send never counts as sent.
-
-A signal handler may interrupt its own thread inside any method. Its attempt then passes the queue, and is counted like
-any other: each change of the sends is one step, so that there is no moment at which fewer of them seem to have been.
+A caller that cannot send yet takes a ticket, which says from when to try again. A ticket holds no send: what it needs
+is checked again when its owner tries. So a waiter that is late, or gone, costs the others nothing but its turn, and a
+planned send never counts as sent. A signal handler may interrupt its own thread inside any method; its attempt then
+passes the queue, and is counted like any other.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import inf
 
-from ..base.fork_safety import is_mine, new_lock, register_for_fork
+from ..base.fork_safety import is_mine, register_for_fork
+from .window_sends import WindowSends
 
 __all__ = ["QueueTicket", "RateWindow"]
 
@@ -48,46 +44,14 @@ class QueueTicket:
         self.rate_window.cancel(self)
 
 
-class RateWindow:
-    """The sends of one window. Safe across threads and tasks. Times are monotonic seconds.
+class RateWindow(WindowSends):
+    """The sends of one window, its holds and its queue. Safe across threads and tasks. Times are monotonic seconds."""
 
-    Attributes:
-        max_sends: sends allowed in `span`.
-        span: seconds.
-        sends: instants of the last sends, oldest first, always `max_sends` of them.
-        fast_path: a driver may send without the lock.
-        until: instant from which a driver may send no more; only a lease has one.
-    """
-
-    # The fast path. Where `fast_path` is true, a driver does what `take` does, inline and without the lock:
-    #
-    #     if window.fast_path and window.sends[0] + window.span <= now < window.until: window.sends.append(now)
-    #
-    # It rests on these guarantees of CPython with a GIL (3.11 to 3.14, `CHECK_EVAL_BREAKER` in Python/ceval.c and
-    # bytecodes.c):
-    # - Another thread, or a signal handler, runs only when a function of Python is entered, at a backward jump, and
-    #   after a call has returned. The line above reads slots, indexes a deque, adds and compares floats and jumps
-    #   forward: no such point lies between its first read and the call of `append`.
-    # - `deque.append` is one call into C, which releases the GIL nowhere: with `maxlen` set it drops the oldest float
-    #   in the same call. The check for other threads comes after it.
-    # So no two threads can both see the same oldest send and both send. `fast_path` is false while somebody waits in
-    # the queue or a hold lasts: then order matters, and `take` decides under the lock. Every method that changes the
-    # sends of a window in use sets `fast_path` to False first, because the lock keeps no driver out.
-    # Without a GIL nothing of this holds: `import resilience` refuses such an interpreter.
-    __slots__ = (
-        "__weakref__", "_held_until", "_late", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span", "until",
-    )  # fmt: skip
+    __slots__ = ("__weakref__",)
 
     def __init__(self, max_sends: int, span: float) -> None:
-        self.max_sends = max_sends
-        self.span = span
-        self.sends: deque[float] = deque([-inf] * max_sends, maxlen=max_sends)
-        self.fast_path = True
-        self.until = inf
+        super().__init__(max_sends, span)
         self._tickets: list[QueueTicket] = []
-        self._held_until = -inf
-        self._late: list[float] | None = None  # what is sent while `sends` are being replaced
-        self._lock = new_lock()
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
@@ -103,11 +67,6 @@ class RateWindow:
     def on_credit(self) -> RateWindow:
         """The window for an attempt that no store may refuse: this one, unless it is that of a cancel."""
         return self
-
-    @property
-    def history(self) -> tuple[float, ...]:
-        """The instants of the last sends of this process, oldest first."""
-        return tuple(self.sends)
 
     @property
     def held_until(self) -> float:
@@ -176,22 +135,6 @@ class RateWindow:
         with self._lock:
             self._remove(queue_ticket)
 
-    def undo(self, when: float, weight: int) -> None:
-        """Take back what `take` counted at this instant, because nothing was sent.
-
-        An older send that it had pushed out was a span ago by then, and limits nothing any more.
-        """
-        with self._lock:
-            self.fast_path = False
-            for _ in range(weight):
-                if self.sends[-1] == when:
-                    self.sends.appendleft(-inf)  # it drops the last one in the same step
-                elif when in self.sends:
-                    self._replace_sends(lambda sends: _without(sends, when))
-                else:
-                    break
-            self._update_fast_path(when)
-
     def hold(self, now: float, until: float) -> None:
         """Send nothing before an instant; the queue keeps its order."""
         with self._lock:
@@ -215,14 +158,6 @@ class RateWindow:
                 self._tickets.append(ticket)
             self._update_fast_path(now)
 
-    def drain(self, now: float, left: int) -> None:
-        """Lower the remaining sends to this number; never raises it."""
-        with self._lock:
-            self.fast_path = False
-            for _ in range(self._left(now) - max(0, left)):
-                self.sends.append(now)
-            self._update_fast_path(now)
-
     def left(self, now: float) -> int:
         """Return how many sends are allowed at this moment. Takes no lock."""
         return 0 if self._held_until > now else self._left(now)
@@ -231,30 +166,6 @@ class RateWindow:
         """Return whether no send counts any more, no hold lasts and nobody waits."""
         return self.sends[-1] + self.span <= now and self._held_until <= now and not self._tickets
 
-    def retune(self, max_sends: int, span: float, more: Iterable[float] = ()) -> list[float]:
-        """Allow another number of sends in another span from now on.
-
-        Args:
-            max_sends: the new limit.
-            span: its seconds.
-            more: instants of sends that count here from now on.
-
-        Returns:
-            The oldest sends, as far as the new window cannot hold them.
-        """
-        with self._lock:
-            self.fast_path = False  # before the sends are read: from here on only `take` sends
-            added, self.span = tuple(more), max(span, self.span)
-            instants: list[float] = []
-
-            def merge(sends: tuple[float, ...]) -> list[float]:
-                instants[:] = sorted(instant for instant in (*sends, *added) if instant > -inf)
-                return [-inf] * max_sends + instants
-
-            self._replace_sends(merge, max_sends)
-            self.span = span
-        return instants[:-max_sends]
-
     def follow(self, sends: Iterable[float], held_until: float) -> None:
         """Continue where windows of other settings ended: their sends count, and so does their hold."""
         self.sends.extend(sorted(sends))
@@ -262,9 +173,6 @@ class RateWindow:
         self.fast_path = False  # the next `take` finds out
 
     # --- under the lock -----------------------------------------------------------------------
-
-    def _spend(self, now: float, weight: int) -> None:
-        self.sends.extend([now] * weight)
 
     def _take_inside(self, now: float, weight: int) -> float:
         """Count an attempt of a signal handler that has interrupted a method on its own thread."""
@@ -276,31 +184,9 @@ class RateWindow:
             self._late.extend([now] * weight)
         return now
 
-    def _replace_sends(
-        self, change: Callable[[tuple[float, ...]], Iterable[float]], max_sends: int | None = None
-    ) -> None:
-        """Replace the sends in one step, without losing what a signal handler sends meanwhile."""
-        late = self._late = list[float]()
-        max_sends = self.max_sends if max_sends is None else max_sends
-        changed = deque(change(tuple(self.sends)), maxlen=max_sends)
-        self.sends, self.max_sends, self._late = changed, max_sends, None
-        changed.extend(late)
-
     def _drop_gone(self) -> None:
         if self._tickets:
             self._tickets = [ticket for ticket in self._tickets if not ticket.gone]
-
-    def _ready_by_sends(self, now: float, weight: int) -> float:
-        """Return the instant from which the sends alone allow an attempt: a span after each that it pushes out.
-
-        They are read by index: a driver may append meanwhile, and an iterator over a changed deque raises.
-        """
-        sends = self.sends
-        if weight > len(sends):
-            return inf
-        if weight < 2:
-            return max(now, sends[0] + self.span) if weight else now
-        return max(now, max([sends[index] for index in range(weight)]) + self.span)
 
     def _ready_at(self, now: float, weight: int, queue_ticket: QueueTicket | None) -> float:
         if queue_ticket is None:
@@ -329,21 +215,8 @@ class RateWindow:
                 return max(ready_at, ticket.ready_at + self.span)
         return ready_at if is_last else max(ready_at, sends[-back] + self.span)
 
-    def _left(self, now: float) -> int:
-        # `tuple` copies in one call into C, so a driver's append cannot change the deque meanwhile. Oldest first.
-        return bisect_right(tuple(self.sends), now, key=lambda instant: instant + self.span)
-
     def _remove(self, queue_ticket: QueueTicket | None) -> None:
         if queue_ticket is not None:
             queue_ticket.gone = True  # a signal handler may have interrupted a method that adds it again
             if queue_ticket in self._tickets:
                 self._tickets.remove(queue_ticket)
-
-    def _update_fast_path(self, now: float) -> None:
-        self.fast_path = not (self._tickets or self._held_until > now)
-
-
-def _without(sends: tuple[float, ...], when: float) -> tuple[float, ...]:
-    """Return the sends without one of this instant; a free place comes first."""
-    index = sends.index(when)
-    return (-inf, *sends[:index], *sends[index + 1 :])

@@ -111,7 +111,7 @@ def _isolated(node: Node | None, mistakes: Mistakes) -> str | None:
     if node is None or (node.kind == "scalar" and node.plain in OFF):
         return None
     if node.kind != "scalar" or not isinstance(node.plain, str) or not says_why(node.plain):
-        mistakes.add(node, "isolated", "expected a text that says why, such as maintenance; or off")
+        mistakes.add(node, "isolated", "expected a string that says why, such as maintenance; or off")
         return None
     return str(node.plain)
 

@@ -21,7 +21,7 @@ MAX_WAITING = 1_000  # entries; from here on the oldest is forgotten
 FIRST_DELAY, MAX_DELAY = 2.0, 120.0
 """Seconds until a message is sent again: doubled with each failure."""
 POLL = 30.0
-"""Seconds between two looks where no event asks for one: writes of an earlier run come without an event."""
+"""Seconds between two checks where no event asks for one: writes of an earlier run come without an event."""
 
 
 class WatchedPolicies(Protocol):
@@ -62,7 +62,7 @@ class AlertRounds:
             send: posts a message about entries.
             report: writes a log line about a webhook that fails, once until it works again.
             every: the least number of seconds between two messages.
-            poll: the greatest number of seconds between two looks.
+            poll: the greatest number of seconds between two checks.
         """
         self._policies, self._inbox, self._news = policies, inbox, news
         self._send, self._report = send, report

@@ -20,7 +20,7 @@ from .alert_rounds import POLL, AlertRounds, WatchedPolicies
 __all__ = ["Alerts"]
 
 GATHER = 1.0
-"""Seconds from an event to the look at the inbox: what belongs together is one message, and a storm is one look."""
+"""Seconds from an event to the check of the inbox: what belongs together is one message, and a storm is one check."""
 CLOSE_TIMEOUT = 5.0
 
 
@@ -102,7 +102,7 @@ class Alerts:
                 self._rounds.report_error(error)
             _wait(self._wake, wait_for)
             is_last = _wait(self._stop, GATHER)
-            self._is_woken = False  # before the look: an event during it asks for another
+            self._is_woken = False  # before the check: an event during it asks for another
         self._rounds.run(monotonic(), is_last=True)
 
 

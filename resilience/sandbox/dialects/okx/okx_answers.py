@@ -57,7 +57,7 @@ def format_reply(code: str | int, message: str, data: Any, _now: float, status: 
 def format_items(code: str | int, message: str, data: Any, now: float, status: int = 200) -> Reply:
     """Return the answer to a write: the code of the envelope follows from those of the items.
 
-    A failure of an order stands in its item, any other failure in the envelope.
+    A failure of an order is in its item, any other failure in the envelope.
     """
     if code != "00000":
         if not data or not str(code).startswith("51"):
