@@ -143,14 +143,15 @@ class _Arrivals:
         request = SimulatedRequest(loop.time())
         self._requests.append(request)
         call = self._calls[int(self._uniform() * len(self._calls))]
-        task = _START(_make_request(request, call, loop.time, self._tasks, due), loop=loop)
+        task: asyncio.Task[None] = _START(_make_request(request, call, loop.time, self._tasks, due), loop=loop)
         if not task.done():
             self._tasks[due] = task
         self._timer = self._wait()
 
 
 # A request that is rejected, or answered without a wait, never becomes a callback of the loop.
-_START: Any = partial(asyncio.Task, eager_start=True) if sys.version_info >= (3, 12) else asyncio.Task
+_OPTIONS: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_START: Any = partial(asyncio.Task, **_OPTIONS)
 
 
 def _factor(surges: tuple[Surge, ...], now: float) -> float:
