@@ -45,7 +45,7 @@ _HEAP_TYPE = 1 << 9  # `Py_TPFLAGS_HEAPTYPE`: not a class of C that cannot be ch
 
 
 class _Mark:
-    """Stands in a key between its parts."""
+    """Separates the parts of a key."""
 
 
 _END, _CAUSE, _CONTEXT = _Mark(), _Mark(), _Mark()
