@@ -16,7 +16,10 @@ from .rounds import at_most, parse_options, report, table, target_table
 
 LIMIT = 4_000
 BACKOFF = "**resilience**, in backoff"
-RETRY: dict[str, Any] = {"max_attempts": 2, "backoff": {"kind": "constant", "initial": "60s", "max": "60s", "jitter": "none"}}
+RETRY: dict[str, Any] = {
+    "max_attempts": 2,
+    "backoff": {"kind": "constant", "initial": "60s", "max": "60s", "jitter": "none"},
+}
 
 
 async def failing() -> int:
