@@ -78,6 +78,7 @@ def main() -> None:
             ],
         ),
         write=options.write,
+        by_version=True,
     )
 
 

@@ -164,13 +164,14 @@ def parse_options(doc: str, **defaults: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(name: str, title: str, *parts: str, write: bool, command: str = "") -> None:
-    """Print the report, and with `write` save it in the results."""
+def report(name: str, title: str, *parts: str, write: bool, command: str = "", by_version: bool = False) -> None:
+    """Print the report, and with `write` save it in the results; `by_version` in a file for each version of CPython."""
     text = "\n\n".join((f"# {title}", f"`python -m benchmarks.{command or name}` on {machine()}.", *parts)) + "\n"
     print(text)
     if write:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+        version = f"-{sys.version_info[0]}.{sys.version_info[1]}" if by_version else ""
+        (RESULTS / f"{name}{version}.md").write_text(text, encoding="utf-8")
 
 
 def machine() -> str:

@@ -1,43 +1,33 @@
 """Measures what metrics and traces cost a call that succeeds, and what an exporter pays for each call.
 
-    python -m benchmarks.telemetry [--rounds N] [--write] [--before CHECKOUT]
+    python -m benchmarks.telemetry [--rounds N] [--write]
 
-`--before` compares a call that nobody watches with the same call in another checkout, such as one of an earlier commit:
-both run in processes of their own that take turns, and the ratio is that of their minima.
+What a call costs while nobody watches is compared with the same driver without the lines that metrics have added.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import sys
+import inspect
+import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from resilience import Policies
+from resilience._core.call.operation_info import OperationInfo
+from resilience._drivers import async_ as async_driver
+from resilience._drivers import sync as sync_driver
 
-from .ours import AMPLE, EVERYTHING
-from .rounds import Times, async_rounds, at_most, report, sync_rounds, table, target_table
+from .ours import AMPLE, EVERYTHING, without
+from .rounds import Times, async_rounds, at_most, parse_options, report, sync_rounds, table, target_table
 
 POLICY: dict[str, Any] = {"policies": {"p": {**EVERYTHING, "quota": AMPLE}}}
 ALONE, WATCHED, MEASURED = "nobody watches", "Prometheus", "OpenTelemetry, metrics alone"
 NOT_SAMPLED, TRACED = "OpenTelemetry, no call sampled", "OpenTelemetry, every call sampled"
-CHILD = """
-import json, sys
-from resilience import Policies
-from benchmarks.rounds import sync_rounds, async_rounds
-from benchmarks.ours import EVERYTHING
-def nothing(): return 1
-async def nothing_async(): return 1
-pipeline, rounds = Policies.from_mapping({"policies": {"p": EVERYTHING}}, log=False).pipeline("p"), int(sys.argv[1])
-sync = sync_rounds({"x": pipeline.compile(nothing)}, rounds=rounds)
-times = sync, async_rounds({"x": pipeline.compile(nothing_async)}, rounds=rounds)
-print(json.dumps([row["x"].minimum for row in times]))
-"""
+UNCHECKED, CHECKED = "the driver without the question whether calls are measured", "the driver"
+_CHECK = re.compile(
+    r"^ +durations = counts\.ok_durations\n(?: .*\n)*? +durations\.close_slice\(ended\)\n", re.MULTILINE
+)
 
 
 def nothing() -> int:
@@ -93,7 +83,7 @@ def rows(fn: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
 
 def cost_of_reading(attach: Callable[[Policies], Any], read: Callable[[Any], Any]) -> float:
     """Return the nanoseconds for each call that a scrape or a collection takes, after 20,000 calls."""
-    policies = Policies.from_mapping(POLICY, log=False)
+    policies = Policies.from_mapping({"policies": {"p": without("quota")}}, log=False)
     watcher = attach(policies)
     call, calls = policies.pipeline("p").compile(nothing), 20_000
     read(watcher)
@@ -113,18 +103,19 @@ def read_opentelemetry(watcher: Any) -> None:
     watcher[0].get_metrics_data()
 
 
-def before(checkout: Path, rounds: int) -> list[float]:
-    """Return the time of a call here over that in another checkout, sync and async."""
-    here = Path(__file__).parent.parent
-    best: dict[Path, list[float]] = {}
-    for _ in range(5):
-        for place in (checkout, here):
-            environment = {**os.environ, "PYTHONPATH": str(place)}
-            command = [sys.executable, "-c", CHILD, str(rounds)]
-            answer = subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True, text=True)
-            times = json.loads(answer.stdout)
-            best[place] = [min(pair) for pair in zip(times, best.get(place, times), strict=True)]
-    return [ours / theirs for ours, theirs in zip(best[here], best[checkout], strict=True)]
+def drivers(module: Any, name: str, fn: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Return a call that nobody watches, by the driver and by the same driver without what metrics have added."""
+    source, count = _CHECK.subn("", inspect.getsource(module))
+    assert count == 1, "the lines that measure are others now"
+    unchecked: dict[str, Any] = {"__name__": f"{module.__name__}_unchecked", "__package__": module.__package__}
+    exec(compile(source, "unchecked", "exec"), unchecked)
+    plans = [_plan(fn), _plan(fn)]
+    return {UNCHECKED: unchecked[name](plans[0], fn), CHECKED: getattr(module, name)(plans[1], fn)}
+
+
+def _plan(fn: Callable[..., Any]) -> Any:
+    pipeline = Policies.from_mapping(POLICY, log=False).pipeline("p")
+    return pipeline.plan(fn, OperationInfo(operation="x", idempotent=True))
 
 
 def above_alone(times: dict[str, Times]) -> list[tuple[str, str, str, str]]:
@@ -135,11 +126,10 @@ def above_alone(times: dict[str, Times]) -> list[tuple[str, str, str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200, metavar="N")
-    parser.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
-    options = parser.parse_args()
+    options = parse_options(__doc__ or "", rounds=200)
+    unchecked, checked = sync_rounds(drivers(sync_driver, "compile_sync", nothing), rounds=4 * options.rounds).values()
+    async_drivers = drivers(async_driver, "compile_async", nothing_async)
+    async_unchecked, async_checked = async_rounds(async_drivers, rounds=4 * options.rounds).values()
     sync, asynchronous = (
         sync_rounds(rows(nothing), rounds=options.rounds),
         async_rounds(rows(nothing_async), rounds=options.rounds),
@@ -147,10 +137,9 @@ def main() -> None:
     targets = [
         at_most("sync, with the histogram / without", 1.3, sync[WATCHED].ratio(sync[ALONE])),
         at_most("async, with the histogram / without", 1.3, asynchronous[WATCHED].ratio(asynchronous[ALONE])),
+        at_most("sync, nobody watches / without the question", 1.05, checked.ratio(unchecked)),
+        at_most("async, nobody watches / without the question", 1.05, async_checked.ratio(async_unchecked)),
     ]
-    if options.before is not None:
-        for kind, ratio in zip(("sync", "async"), before(options.before, options.rounds), strict=True):
-            targets.append(at_most(f"{kind}, nobody watches / before there were metrics", 1.05, ratio))
     header = ("", "minimum, ns", "median, ns", "of the call that nobody watches")
     scrape, collection = (
         cost_of_reading(prometheus, read_prometheus),

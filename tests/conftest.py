@@ -41,12 +41,10 @@ def _unconfigured_log() -> Iterator[None]:
 def forget_secrets() -> Iterator[None]:
     """Forget the secrets that a test has registered: "secret" itself, say, would be redacted in every later test."""
     redaction = import_module("resilience.telemetry.redaction")
-    before = dict(redaction._permanent)
+    before = dict(redaction._registered.permanent)
     yield
-    if redaction._permanent != before:
-        redaction._permanent.clear()
-        redaction._permanent.update(before)
-        redaction._forms = None
+    if redaction._registered.permanent != before:
+        redaction._registered = type(redaction._registered)(before)
 
 
 class Driver:

@@ -19,7 +19,9 @@ EXTRAS = {
     "aiohttp": ("aiohttp", "resilience.integrations.aiohttp"),
     "cli": ("rich", "resilience.cli"),
     "httpx": ("httpx", "resilience.integrations.httpx"),
+    "otel": ("opentelemetry.trace", "resilience.telemetry.opentelemetry.spans"),
     "postgres": ("psycopg", "resilience.outbox.postgres"),
+    "prometheus": ("prometheus_client", "resilience.telemetry.prometheus"),
     "shared": ("redis", "resilience.fleet.store"),
     "streams": ("websockets", "resilience.integrations.websockets"),
     "trio": ("trio", "resilience"),
@@ -60,6 +62,8 @@ def check_command() -> None:
     words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
     subprocess.run([*command, *words], check=True, capture_output=True)
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+    subprocess.run([*command, "dashboards", "monitoring"], check=True, capture_output=True)
+    assert len(list(Path("monitoring").iterdir())) == 3
 
 
 def check_description() -> None:

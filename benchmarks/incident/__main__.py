@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .pictures import messages_picture, timeline_picture
 from .scenario import Incident
+from .screenshots import console_in_browser
 
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -16,8 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.incident")
     parser.add_argument("--pictures", type=Path, default=_IMAGES, metavar="DIR", help="where they are written")
     folder: Path = parser.parse_args().pictures
-    with Incident() as incident:
-        incident.run()
+    with Incident() as incident, console_in_browser(incident.policies, folder) as screenshots:
+        incident.run(screenshots.take)
     messages = [(at - incident.began, str(body["text"])) for at, body in incident.inbound.messages]
     pictures = {
         "incident.svg": timeline_picture(incident.samples, [at for at, _ in messages]),
@@ -25,7 +26,8 @@ def main() -> None:
     }
     for name, text in pictures.items():
         (folder / name).write_text(text, encoding="utf-8")
-        print(folder / name)
+    for picture in (*map(folder.joinpath, pictures), *screenshots.pictures):
+        print(picture)
 
 
 if __name__ == "__main__":

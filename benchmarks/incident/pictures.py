@@ -58,15 +58,15 @@ def timeline_picture(samples: Sequence[Sample], alerts: Iterable[float]) -> str:
         *_strip("breaker", 168, samples, x, {"open": "red", "half-open": "amber"}, lambda sample: sample.breaker),
         *_strip("hold", 194, samples, x, {"True": "amber"}, lambda sample: str(sample.held)),
         *_doubts(samples, x),
-        _label("alerts", 276),
-        *(f'<circle class="blue" cx="{x(at):.1f}" cy="272" r="5"/>' for at in alerts),
-        *_legend(300), _axis(total, x),
+        _label("alerts", 262),
+        *(f'<circle class="blue" cx="{x(at):.1f}" cy="258" r="5"/>' for at in alerts),
+        *_legend(288), _axis(total, x),
     ]  # fmt: skip
     title = (
         "A bot in an outage, a ban, with an order of unknown outcome and with a wrong key: "
         "calls per second by outcome, the breaker, the hold, writes in doubt and alerts over time."
     )
-    return _svg("incident", title, 340, parts)
+    return _svg("incident", title, 330, parts)
 
 
 def messages_picture(messages: Iterable[tuple[float, str]]) -> str:
@@ -139,7 +139,7 @@ def _phases(samples: Sequence[Sample], x: Callable[[float], float]) -> Iterable[
     for phase, begin, end in _spans(samples, lambda sample: sample.phase):
         if phase != "calm":
             width = x(end) - x(begin)
-            yield f'<rect class="red band" x="{x(begin):.1f}" y="22" width="{width:.1f}" height="262"/>'
+            yield f'<rect class="red band" x="{x(begin):.1f}" y="22" width="{width:.1f}" height="250"/>'
             yield f'<text class="head mid" x="{(x(begin) + x(end)) / 2:.1f}" y="16">{escape(phase)}</text>'
 
 
@@ -160,15 +160,12 @@ def _strip(
 
 
 def _doubts(samples: Sequence[Sample], x: Callable[[float], float]) -> Iterable[str]:
-    yield _label("in doubt", 234)
-    top = max(1, *(sample.in_doubt for sample in samples))
+    yield _label("in doubt", 233)
     for value, begin, end in _spans(samples, lambda sample: str(sample.in_doubt)):
-        height = 24 * int(value) / top
-        width = x(end) - x(begin)
+        kind = "blue area" if int(value) else "box"
+        yield f'<rect class="{kind}" x="{x(begin):.1f}" y="220" width="{x(end) - x(begin):.1f}" height="18"/>'
         if int(value):
-            place = f'x="{x(begin):.1f}" y="{246 - height:.1f}" width="{width:.1f}" height="{height:.1f}"'
-            yield f'<rect class="blue area" {place}/>'
-            yield f'<text class="head count" x="{x(begin) + 5:.1f}" y="244">{value}</text>'
+            yield f'<text class="head count" x="{x(begin) + 6:.1f}" y="234">{value}</text>'
 
 
 def _spans(samples: Sequence[Sample], value: Callable[[Sample], str]) -> Iterable[tuple[str, float, float]]:
@@ -189,7 +186,7 @@ def _legend(y: int) -> Iterable[str]:
 
 
 def _axis(total: float, x: Callable[[float], float]) -> str:
-    marks = (f'<text class="soft mid" x="{x(at):.1f}" y="302">{at} s</text>' for at in range(0, int(total) + 1, 5))
+    marks = (f'<text class="soft mid" x="{x(at):.1f}" y="290">{at} s</text>' for at in range(0, int(total) + 1, 5))
     return "".join(marks)
 
 

@@ -18,7 +18,7 @@ from .inbound import Inbound
 __all__ = ["PHASES", "Incident", "Sample"]
 
 PHASES: tuple[tuple[str, float], ...] = (
-    ("calm", 3.0), ("outage", 4.0), ("calm", 2.0), ("ban", 4.0), ("calm", 1.5), ("unknown order", 4.0),
+    ("calm", 3.0), ("outage", 4.0), ("calm", 2.0), ("ban", 4.0), ("calm", 3.0), ("unknown order", 4.0),
     ("calm", 1.5), ("wrong key", 3.0), ("calm", 1.0),
 )  # fmt: skip
 """What happens one after the other, and for how many seconds."""
@@ -122,7 +122,7 @@ class Incident:
     def _begin(self, phase: str, seconds: float) -> None:
         self._phase = phase
         self._front.state = {"outage": "down", "ban": "banned"}.get(phase, "up")
-        self._front.ban = max(2, int(seconds))
+        self._front.ban = int(seconds) + 2  # until after the phase, or a second ban would follow
         if phase == "unknown order":
             self._sandbox.script("order-unknown", ["accept_drop"])
             self._sandbox.script("query:order-unknown", ["query_drop"] * _LOOKUPS)
@@ -179,6 +179,6 @@ def _settings(sandbox: Sandbox) -> dict[str, Any]:
     return {
         "policies": {
             "prices": {"extends": "bitget", "deadline": "1s", **common},
-            "orders": {"extends": "bitget", "deadline": "2s", "reconcile": reconcile, **common},
+            "orders": {"extends": "bitget", "deadline": "5s", "reconcile": reconcile, **common},
         }
     }

@@ -25,24 +25,25 @@ from .slow_path_runner import ASYNC, carry_out_async
 
 __all__ = ["compile_async"]
 
+_get_context, _set_context, _reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     (
-        now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, take_at_once, new_slot,
-        admission, new_stamps, successes, counts,
+        now, limit, per_attempt, keys, breaker, deposits, window, hold, take_at_once, new_slot, new_stamps,
+        successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     reject_open = open_breaker_rejections(plan)
-    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = get_context()
+        outer = _get_context()
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
-            if not permit and not waits and started < breaker.rejects_until:
+            if not permit and started < breaker.rejects_until and not plan.gate.wait_for_breaker:
                 raise reject_open(outer, started)
         deadline, until = started + limit, started + per_attempt
         if outer is not None:
@@ -61,7 +62,6 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if now() >= deadline:  # the user's function that makes keys was slow
                 raise reject_expired(plan, outer)
         slot: Any = None
-        failed: Any = None
         try:
             if hold.current:  # the API has asked to wait
                 permit = None
@@ -72,7 +72,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 and window.sends[0] + window.span <= started < window.until
             ):
                 window.sends.append(started)  # see `WindowSends` for why no lock is needed
-            elif needs_gate:
+            elif take_at_once is not None:
                 if new_slot is not None:
                     slot = new_slot(args, kwargs, end_of_loop())  # before it is taken
                 permit = take_at_once(permit, started, deadline, slot)
@@ -89,9 +89,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     stamps = new_stamps()
                     context = [plan, deadline, until, key, stamps]
                 timer = None
-                record, token = records[0], None
+                record, token = LATEST_RECORD[0], None
                 try:
-                    token = set_context(context)
+                    token = _set_context(context)
                     if until != inf:
                         timer = begin(until, started, now)
                     if timer is None and until != inf:
@@ -113,13 +113,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     try:
                         context.clear()
                     finally:
-                        if token is not None and get_context() is context:  # else it ends in another task's context
-                            reset_context(token)
+                        if token is not None and _get_context() is context:  # else it ends in another task's context
+                            _reset_context(token)
                         if timer is not None:
                             timer.end()
         finally:
             if slot is not None:  # taken or not; nobody runs or waits with it any more
-                slot.gone = True
+                slot.gone, admission = True, plan.gate.admission
+                assert admission is not None
                 try:
                     admission.running.discard(slot)
                 finally:
@@ -136,10 +137,13 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 if ended >= durations.end:
                     durations.close_slice(ended)
             if breaker is not None:
-                slow_after = breaker.slow_after
-                ended = started if slow_after is None else now()
-                # What `Breaker.succeeded` does while it is closed.
-                if permit is breaker.generation and (slow_after is None or ended - started <= slow_after):
+                if permit is breaker.untimed_generation:  # what `Breaker.succeeded` does while it is closed
+                    outcomes = breaker.outcomes
+                    breaker.consecutive_failures = 0
+                    if started >= outcomes.end:
+                        outcomes.close_slice(started)
+                    next(outcomes.numbers)
+                elif (ended := now()) - started <= breaker.slow_after and permit is breaker.generation:
                     outcomes = breaker.outcomes
                     breaker.consecutive_failures = 0
                     if ended >= outcomes.end:

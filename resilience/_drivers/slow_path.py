@@ -85,7 +85,8 @@ def recover(recovery: Recovery, fn: Callable[..., Any], failed: Any, waits: Wait
             elif step.action is Action.LOOK_UP:
                 step = yield from _look_up(recovery, outer, waits)
             else:
-                yield from _discard(recovery, waits)
+                if recovery.plan.info.discard is not None:
+                    yield from _discard(recovery, waits)
                 return step
     except BaseException as error:
         recovery.abandon(error)
@@ -134,7 +135,8 @@ def _send_again(
     context = recovery.begin_attempt(gate)
     if context is None:
         return recovery.on_rejection()
-    yield from _discard(recovery, waits)
+    if recovery.plan.info.discard is not None:
+        yield from _discard(recovery, waits)
     plan, seconds, sending = recovery.plan, recovery.seconds_left(), (fn, recovery.call.args, recovery.call.kwargs)
     result, failed = yield from _call_inside(context, outer, waits, sending, seconds, plan.inspect_result)
     if gate is not None:

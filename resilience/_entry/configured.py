@@ -24,6 +24,7 @@ __all__ = [
     "configure",
     "configured_policies",
     "default_policies",
+    "load_built_in_needs",
     "load_used",
     "new_rules",
     "policies_getter",
@@ -81,6 +82,11 @@ def load_used(policy: object, policies: Policies | None = None) -> None:
         _used.append(chosen)
     if _configured is not None:
         _configured.load_used(chosen)
+
+
+def load_built_in_needs() -> None:
+    """Load what calls under the built-in policies need. Policies that are configured later build on these."""
+    Policies.builtin()
 
 
 def configured_policies() -> Policies:

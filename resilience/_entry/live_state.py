@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import console
+from .._core.call.late_lookup import LookupResult
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._pipeline.call_tracing import CallTracer
+from .._pipeline.hand_lookups import look_up_write
 from .._pipeline.metrics_reader import MetricsReader
 from .._pipeline.shared_state import SharedState
 from .._pipeline.snapshot import take_snapshot
@@ -75,6 +77,29 @@ class LiveState:
         """
         return take_snapshot(self._shared, self._active.policy_set.policies)
 
+    def look_up(self, key: str, *, timeout: float = 10.0) -> LookupResult:
+        """Look up the write in doubt with this key now, and settle it where the answer is proof. Sends nothing again.
+
+        The reconciler of its operation is called, in this thread or, for an async client, in the event loop of its
+        call; this blocks until it is done. Emits `write_settled`. It needs the client, so only the process that sent
+        the write can do it; `Outbox.resume` does it after a restart, and its row stays in the outbox until then.
+
+        Args:
+            key: the idempotency key, as in `snapshot()["writes_in_doubt"]`.
+            timeout: seconds that the lookup may take, retries of its requests included.
+
+        Returns:
+            What the lookup has shown: `outcome` is `found`, `not found` (it did not take effect and cannot any more),
+            `not yet` (that is no proof before `wait` seconds have passed; None where it never is: of a harmless write,
+            and in an outbox that several processes share), `foreign`, `forgotten` or `failed`; `value` is the order
+            that was found.
+
+        Raises:
+            LookupError: no write in doubt has this key, its operation has no lookup, or the event loop of its client
+                does not run or runs in this thread.
+        """
+        return look_up_write(self._shared, key, timeout)
+
     def read_metrics(self, *, kept: int = 0) -> MetricsReader:
         """Return a reader of every metric, for those who export them; calls are measured until it is closed.
 
@@ -124,7 +149,7 @@ class LiveState:
             raise TypeError(f"cancels: expected True or False, got {type(cancels).__name__}")
         self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=cancels)
 
-    def release(self, policy: str | Policy | None = None) -> int:
+    def release(self, policy: str | Policy | None = None, *, reason: str = "") -> int:
         """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.
 
         An isolation ends whoever gave it: `isolate`, the policy file or the environment. One of all policies ends only
@@ -133,16 +158,20 @@ class LiveState:
         Args:
             policy: the policy whose operations are released, or None for all. A hold that concerns further policies
                 ends for these too.
+            reason: why, for the events and the log; without it they have the reason of what is released.
 
         Returns:
             How many isolations and holds were lifted.
 
         Raises:
             PolicyError: there is no policy of that name.
+            TypeError: the reason is no text.
         """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
         settings = None if policy is None else self._settings_of(policy)
         name = None if settings is None else settings.name
-        return self._shared.isolations.release(name) + self._shared.release(settings)
+        return self._shared.isolations.release(name, reason) + self._shared.release(settings)
 
     def _settings_of(self, policy: str | Policy) -> Policy:
         return policy if isinstance(policy, Policy) else policy_of(self._active.policy_set, policy)

@@ -10,7 +10,14 @@ from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
-from .configured import already_configured, configured_policies, load_used, new_rules, policies_getter
+from .configured import (
+    already_configured,
+    configured_policies,
+    load_built_in_needs,
+    load_used,
+    new_rules,
+    policies_getter,
+)
 from .decorator import decorate
 from .policies import Policies
 from .wrap import check_client, wrap_client
@@ -123,7 +130,9 @@ def wrap(
     check_client(client)
     rules = new_rules(policy, operations, policies, outbox)
     known = policies or already_configured()
-    if known is not None:  # else `configure` may come later, as for a client that is wrapped at import
+    if known is None:  # `configure` may come later, as for a client that is wrapped at import
+        load_built_in_needs()
+    else:
         rules.check_policies(known)
     return wrap_client(client, rules)
 

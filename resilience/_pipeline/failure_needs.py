@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from importlib import import_module
 
 from .. import config
@@ -53,6 +54,9 @@ def load_needs(policy: Policy, shared: SharedState) -> None:
     if shared.log is not None:
         shared.log.load()
     shared.classifier(policy)
+    for quota in policy.quota or ():
+        for glob in quota.operations or ():
+            fnmatchcase("", glob)  # which keeps the compiled pattern
     for table in _tables_of_modules():
         with suppress(PolicyError):  # of another package's table: an error that names it is classified without it
             load_tables(table)

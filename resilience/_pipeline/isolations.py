@@ -58,11 +58,11 @@ class Isolations:
             self.switch.isolated(policy, reason, cancels=cancels)
         self._events.emit("circuit_isolated", policy=policy, by=by, reason=reason)
 
-    def release(self, policy: str | None = None) -> int:
+    def release(self, policy: str | None = None, reason: str = "") -> int:
         """End the isolations of a policy, or all of them, whoever gave them; returns how many."""
         if self.switch is not None:
             self.switch.released(policy)
-        return self._end([one for one in self._holds.isolations if policy is None or one.policy == policy])
+        return self._end([one for one in self._holds.isolations if policy is None or one.policy == policy], reason)
 
     def by_hand(self) -> list[Isolation]:
         """Return what somebody has isolated by hand in this process."""
@@ -112,14 +112,14 @@ class Isolations:
         names = ("policy", "by", "reason", "since", "cancels")
         return [{name: getattr(isolation, name) for name in names} for isolation in self._holds.isolations]
 
-    def _end(self, isolations: list[Isolation]) -> int:
+    def _end(self, isolations: list[Isolation], reason: str = "") -> int:
         ended = self._holds.end_isolations(isolations)
         for isolation in ended:
             self._events.emit(
                 "circuit_released",
                 policy=isolation.policy,
                 by=isolation.by,
-                reason=isolation.reason,
+                reason=reason or isolation.reason,
                 refused=next(isolation.refusals),
             )
         return len(ended)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .. import telemetry
 from .._core.call.outcome_counts import LOOKUP_RESULTS
 from .._core.stages.duration_text import format_duration
 from ..telemetry.metric_table import METRICS, OTHER, Reading, Value
-from ..telemetry.redaction import redact
+from .call_counts import MAX_OPERATIONS
 from .shared_state import SharedState
-from .snapshot import take_snapshot
+from .snapshot import admission_rows, budget_rows, policy_rows, stream_rows
 
 __all__ = ["MAX_NAMES", "MetricsReader"]
 
@@ -50,8 +51,7 @@ class MetricsReader:
     def read(self) -> list[Reading]:
         """Return every metric with its present values; one that has none is among them too."""
         values: dict[str, dict[tuple[str, ...], Any]] = {name: {} for name in METRICS}
-        snapshot = take_snapshot(self._shared, self._policy_names())
-        for part in (self._calls(), self._breakers(snapshot), self._quotas(), self._fleet(), self._rows(snapshot)):
+        for part in (self._calls(), self._breakers(), self._quotas(), self._limits(), self._rest()):
             for name, attributes, value in part:
                 metric = METRICS[f"resilience.{name}"]
                 named = tuple(map(self._name, metric.attributes, attributes))
@@ -70,12 +70,20 @@ class MetricsReader:
         names = self._names.setdefault(attribute, {})
         name = names.get(text)
         if name is None:
-            name = names.setdefault(text, redact(text)) if len(names) < MAX_NAMES else OTHER
+            name = names.setdefault(text, telemetry.redact(text)) if len(names) < MAX_NAMES else OTHER
         return name
+
+    def _remember_doubted(self, operations: Iterable[str]) -> None:
+        """Remember operations that have had a write in doubt; no more than are counted by name."""
+        for operation in operations:
+            if len(self._doubted) < MAX_OPERATIONS:
+                self._doubted[operation] = True
 
     def _calls(self) -> Iterator[Row]:
         for (policy, operation), counts in self._shared.counts.all().items():
             totals = counts.totals()
+            if totals["unknown"]:
+                self._remember_doubted([operation])
             for outcome, total in totals.items():
                 yield "calls", (policy, operation, outcome), total
             for (category, executed), total in counts.attempts().items():
@@ -87,18 +95,17 @@ class MetricsReader:
             for result in LOOKUP_RESULTS if reconciled else ():
                 yield "reconciled", (operation, result), reconciled.get(result, 0)
 
-    def _breakers(self, snapshot: dict[str, Any]) -> Iterator[Row]:
-        isolations = self._shared.isolations
-        guarded = set()
-        for breaker in self._shared.breakers.all():
-            guarded.add(breaker.policy)
+    def _breakers(self) -> Iterator[Row]:
+        isolations, breakers = self._shared.isolations, self._shared.breakers.all()
+        for breaker in breakers:
             yield "breaker.state", (breaker.policy, breaker.key), _BREAKER_STATES[breaker.state]
             transitions = breaker.transitions
             transitions["isolated"] += isolations.count(breaker.policy)
             for state, total in transitions.items():
                 yield "breaker.transitions", (breaker.policy, breaker.key, state), total
-        for policy in snapshot["policies"]:  # the kill switch works where there is no breaker too
-            if policy["isolated"] and policy["name"] not in guarded:
+        guarded = {breaker.policy for breaker in breakers}
+        for policy in policy_rows(self._shared, self._policy_names(), breakers):
+            if policy["isolated"] and policy["name"] not in guarded:  # the kill switch works without a breaker too
                 yield "breaker.state", (policy["name"], policy["name"]), _BREAKER_STATES["isolated"]
 
     def _quotas(self) -> Iterator[Row]:
@@ -114,27 +121,27 @@ class MetricsReader:
             yield "quota.limit", attributes, limit
             yield "quota.wait", attributes, (quota.waits,)
 
-    def _fleet(self) -> Iterator[Row]:
+    def _limits(self) -> Iterator[Row]:
+        for hold in self._shared.describe_holds():
+            yield "hold", (hold["host"], hold["account"]), hold["seconds_left"]
+        for budget in budget_rows(self._shared):
+            yield "budget.left", (budget["policy"],), budget["left"]
+        for lane in admission_rows(self._shared):
+            yield "admission.running", (lane["policy"], lane["lane"]), lane["running"]
+            yield "admission.waiting", (lane["policy"], lane["lane"]), lane["waiting"]
+
+    def _rest(self) -> Iterator[Row]:
+        writes = self._shared.unsettled.describe()
+        self._remember_doubted(write["operation"] for write in writes)
+        for operation in self._doubted:  # once in doubt, an operation goes back to 0 and does not vanish
+            yield "writes_in_doubt", (operation,), 0
+        for write in writes:
+            yield "writes_in_doubt", (write["operation"],), 1
+        for stream in stream_rows(self._shared):
+            yield "stream.state", (stream["socket"],), _SOCKET_STATES[stream["state"]]
+            for name in ("reconnects", "gaps", "dropped"):
+                yield f"stream.{name}", (stream["socket"],), stream[name]
         fleet = self._shared.fleet
         if fleet is not None:
             yield "shared.up", (fleet.settings.namespace,), int(fleet.is_up)
             yield "shared.round_trip", (fleet.settings.namespace,), (fleet.round_trips,)
-
-    def _rows(self, snapshot: dict[str, Any]) -> Iterator[Row]:
-        for hold in snapshot["holds"]:
-            yield "hold", (hold["host"], hold["account"]), hold["seconds_left"]
-        for budget in snapshot["budgets"]:
-            yield "budget.left", (budget["policy"],), budget["left"]
-        for lane in snapshot["admission"]:
-            yield "admission.running", (lane["policy"], lane["lane"]), lane["running"]
-            yield "admission.waiting", (lane["policy"], lane["lane"]), lane["waiting"]
-        self._doubted |= {write["operation"]: True for write in snapshot["writes_in_doubt"]}
-        self._doubted |= {row["operation"]: True for row in snapshot["counters"] if row["unknown"]}
-        for operation in self._doubted:  # once in doubt, an operation goes back to 0 and does not vanish
-            yield "writes_in_doubt", (operation,), 0
-        for write in snapshot["writes_in_doubt"]:
-            yield "writes_in_doubt", (write["operation"],), 1
-        for stream in snapshot["streams"]:
-            yield "stream.state", (stream["socket"],), _SOCKET_STATES[stream["state"]]
-            for name in ("reconnects", "gaps", "dropped"):
-                yield f"stream.{name}", (stream["socket"],), stream[name]

@@ -24,6 +24,7 @@ from .._core.policy.sections import BudgetSettings
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.budget import Budget
 from .._core.stages.hold import Hold, Holds
+from .._drivers.late_lookups import current_place
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
@@ -99,7 +100,7 @@ class SharedState:
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool(self.clock)
         self.keys_in_use = KeysInUse()
-        self.unsettled = UnsettledWrites()
+        self.unsettled = UnsettledWrites(current_place)
         OPEN_WRITES.settle_in(self.unsettled)
         self.counts = CallCounts()
         self.streams: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()

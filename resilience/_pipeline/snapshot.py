@@ -10,7 +10,7 @@ from .._core.stages.breaker import Breaker
 from .._core.stages.duration_text import format_duration
 from .shared_state import SharedState
 
-__all__ = ["take_snapshot"]
+__all__ = ["admission_rows", "budget_rows", "policy_rows", "stream_rows", "take_snapshot"]
 
 
 def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
     Nothing here takes a lock that a call waits for: what changes meanwhile may be in it or not.
     """
     breakers = shared.breakers.all()
-    policies = list(_policies(shared, names, breakers))
+    policies = list(policy_rows(shared, names, breakers))
     return {
         "at": shared.clock.time(),
         "healthy": all(policy["healthy"] for policy in policies),
@@ -28,16 +28,17 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
         "breakers": [_breaker(breaker) for breaker in breakers],
         "quotas": list(_quotas(shared)),
         "holds": shared.describe_holds(),
-        "budgets": list(_budgets(shared)),
-        "admission": list(_admission(shared)),
+        "budgets": list(budget_rows(shared)),
+        "admission": list(admission_rows(shared)),
         "writes_in_doubt": shared.unsettled.describe(),
         "counters": list(_counters(shared)),
-        "streams": [row for client in _alive(shared) for row in client.describe()],
+        "streams": list(stream_rows(shared)),
         "shared": None if shared.fleet is None else shared.fleet.describe(),
     }
 
 
-def _policies(shared: SharedState, names: Iterable[str], breakers: Iterable[Breaker]) -> Iterator[dict[str, Any]]:
+def policy_rows(shared: SharedState, names: Iterable[str], breakers: Iterable[Breaker]) -> Iterator[dict[str, Any]]:
+    """Yield whether each policy is isolated, and healthy."""
     # A shadow breaker rejects nothing.
     broken = {breaker.policy for breaker in breakers if breaker.state != "closed" and not breaker.shadow}
     for name in sorted({*names, *broken}):
@@ -65,13 +66,15 @@ def _quotas(shared: SharedState) -> Iterator[dict[str, Any]]:
         }
 
 
-def _budgets(shared: SharedState) -> Iterator[dict[str, Any]]:
+def budget_rows(shared: SharedState) -> Iterator[dict[str, Any]]:
+    """Yield the retries that are left of each budget."""
     now = shared.clock.monotonic()
     for policy, budget in sorted(shared.budgets().items()):
         yield {"policy": policy, "left": max(0.0, budget.left(now)), "limit": budget.limit(now)}
 
 
-def _admission(shared: SharedState) -> Iterator[dict[str, Any]]:
+def admission_rows(shared: SharedState) -> Iterator[dict[str, Any]]:
+    """Yield the slots of each lane."""
     for policy, admission in sorted(shared.limits.admissions().items()):
         for lane, counts in admission.counts().items():
             yield {"policy": policy, "lane": lane or "default", **counts, "limit": admission.settings.max_concurrent}
@@ -84,9 +87,12 @@ def _counters(shared: SharedState) -> Iterator[Mapping[str, Any]]:
             yield {"policy": policy, "operation": operation, **totals}
 
 
-def _alive(shared: SharedState) -> Iterator[Any]:
+def stream_rows(shared: SharedState) -> Iterator[dict[str, Any]]:
+    """Yield the state of each socket."""
     # `keyrefs` copies in one call into C: another thread may open a stream meanwhile.
-    return (client for reference in shared.streams.keyrefs() if (client := reference()) is not None)
+    for reference in shared.streams.keyrefs():
+        if (client := reference()) is not None:
+            yield from client.describe()
 
 
 def _finite(seconds: float) -> float | None:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from .._core.base.bounded_dict import BoundedDict
 from .._core.classify.code_and_status import code_of
+from ..integrations.json_parser import parse_json
 from ..streams.session.dialect import Arg, Message, MessageKind
 from ..streams.session.order_book import BookChange
 from ..telemetry.concealment import SecretText
@@ -18,6 +20,7 @@ __all__ = ["BitgetDialect", "first_mapping", "op_frame", "required_text"]
 
 _SUCCESS_CODES = (None, "0", "00000")
 _BOOKS = "books"
+_MAX_IDS = 4096  # arguments of frames
 _MAX_DIGITS = 40  # of a number in a string
 _KINDS = {
     "login": MessageKind.LOGIN,
@@ -31,6 +34,7 @@ class BitgetDialect:
     """The protocol of Bitget's sockets. Holds the credentials and no state of a connection, so it can be shared.
 
     Attributes:
+        parse: parses the text of a frame.
         on_update: called with every update that is read, or None.
         account: the account whose orders the private channels report, or None if it is not known.
     """
@@ -43,6 +47,8 @@ class BitgetDialect:
 
     def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
         self._key, self._secret, self._passphrase = SecretText(key), SecretText(secret), SecretText(passphrase)
+        self._ids: BoundedDict[Hashable, Hashable] = BoundedDict(_MAX_IDS)
+        self.parse: Callable[[str], Any] = parse_json
         self.on_update: Callable[[Mapping[str, Any]], None] | None = None
         self.account: str | None = None
 
@@ -90,6 +96,19 @@ class BitgetDialect:
         fields = (arg.get("instType"), arg.get(self.name), instrument, arg.get("interval", ""))
         return tuple(str(value).upper() for value in fields)
 
+    def _known_id(self, arg: dict[str, Any]) -> Hashable:
+        """Return `id(arg)`, remembered by the argument: nearly every frame repeats one of a few."""
+        fields = tuple(arg.items())
+        try:
+            known = self._ids.get(fields)
+        except TypeError:  # a list, in a frame that is not Bitget's
+            return self.id(arg)
+        if known is None:
+            known = self.id(arg)
+            if all(isinstance(value, str) for value in arg.values()):  # 1 and True are equal, and spelled differently
+                self._ids[fields] = known
+        return known
+
     def read(self, frame: str | bytes) -> Message:
         """Parse a frame.
 
@@ -101,11 +120,11 @@ class BitgetDialect:
             return Message(MessageKind.PONG)
         if not isinstance(frame, str):
             raise ValueError("a binary frame")
-        body = json.loads(frame)
+        body = self.parse(frame)
         if not isinstance(body, dict):
             raise ValueError("not a JSON object")
         event, arg = body.get("event"), body.get("arg")
-        id_ = self.id(arg) if isinstance(arg, Mapping) else None
+        id_ = self._known_id(arg) if isinstance(arg, dict) else None
         # Only updates have an `action` and no `event`.
         if event is None and "action" in body and id_ is not None:
             return self._read_update(body, id_, arg)

@@ -57,6 +57,7 @@ class WebsocketClient(StreamClient):
         limits: StreamSettings | None = None,
         orders: str | Policy = "bitget",
         pace: float = 1.0,
+        parse: Callable[[str], Any] | None = None,
     ) -> None:
         """Create the client; nothing is connected yet.
 
@@ -74,6 +75,8 @@ class WebsocketClient(StreamClient):
             limits: limits to use instead of the policy's.
             orders: name of the policy of orders over the socket, or the policy.
             pace: how many seconds of the venue pass per real second; other than 1 only for a sandbox.
+            parse: parses the text of a frame, as `json.loads` does; by default `msgspec` where it is installed, which
+                gives the same values as `json.loads`, and else that.
 
         Raises:
             ModuleNotFoundError: the library `websockets` (extra `streams`) is not installed.
@@ -84,6 +87,8 @@ class WebsocketClient(StreamClient):
         transport.require_websockets()
         signer = Signer(key, secret, passphrase, demo=demo)
         self._has_credentials, self._dialect = signer.has_credentials, self._dialect_class(key, secret, passphrase)
+        if parse is not None:
+            self._dialect.parse = parse
         self._dialect.account = signer.account if signer.has_credentials else None
         policies = policies or configured_policies()
         if rest is not None and not isinstance(rest, Proxy):  # its requests must keep the limits of the REST API

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from time import monotonic
 from typing import Any
 
-from .actions import ACTIONS, apply_action
-from .browser_requests import loopback_refusal
+from .access_rules import AccessRules
+from .actions import ACTIONS, MAX_BODY, apply_action
+from .event_stream import EventStream
 from .refused_request import RequestRefusedError
-from .served_policies import ServedPolicies, SharedSnapshot, event_text, json_text
-from .viewers import Viewer, Viewers
+from .served_policies import ServedPolicies, SharedSnapshot, json_text
+from .viewers import Viewers
 
-__all__ = ["INTERVAL", "ServerState", "SnapshotRequest"]
+__all__ = ["ServerState", "SnapshotRequest"]
 
-INTERVAL = 1.0  # seconds between two snapshots of the event stream
-_MAX_BODY = 16_384
 _MAX_DRAINED = 4_000_000  # bytes of a refused body that are read and discarded
 
 
@@ -32,15 +28,13 @@ class ServerState:
 
     Attributes:
         policies: whose state is served.
-        token: what a request that changes something has to send.
-        protects_reading: whether a request that reads has to send it too.
+        access: who may send a request.
         viewers: those of the event stream.
         shared_snapshot: what the viewers get.
     """
 
     policies: ServedPolicies
-    token: str
-    protects_reading: bool
+    access: AccessRules
     viewers: Viewers
     shared_snapshot: SharedSnapshot
 
@@ -57,7 +51,7 @@ class SnapshotRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a request of any method."""
         try:
-            self._check_sender()
+            self.state.access.check_sender(self.headers.items())
             self._find_route()(self)
         except RequestRefusedError as refused:
             self._refuse(refused.status, str(refused), refused.headers)
@@ -79,36 +73,21 @@ class SnapshotRequest(BaseHTTPRequestHandler):
         """Return the header `Server`, without the version of Python."""
         return "resilience"
 
-    def _check_sender(self) -> None:
-        if len(self.headers.get_all("Host") or ()) > 1:
-            raise RequestRefusedError(400, "Host: expected one header")
-        why = loopback_refusal({name.lower(): value for name, value in self.headers.items()})
-        if why is not None:
-            raise RequestRefusedError(403, why)
-
     def _find_route(self) -> Callable[[SnapshotRequest], None]:
         methods = _ROUTES.get(self.path.partition("?")[0])
         if methods is None:
             raise RequestRefusedError(404, f"no such path; available: {', '.join(_ROUTES)}")
         if self.command not in methods:
             raise RequestRefusedError(405, f"the method is {' or '.join(methods)}", Allow=", ".join(methods))
-        if self.command == "POST" or self.state.protects_reading:
-            self._check_token()
+        self.state.access.check_token(self.headers.get("Authorization", ""), changes=self.command == "POST")
         return methods[self.command]
-
-    def _check_token(self) -> None:
-        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        sent = token.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b""
-        if not secrets.compare_digest(sent, self.state.token.encode()):
-            message = "the token is missing or wrong; send it in the header Authorization, after the word Bearer"
-            raise RequestRefusedError(401, message, WWW_Authenticate="Bearer")
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
             raise RequestRefusedError(411, "Content-Length: expected a number of bytes")
-        if len(length) > 9 or int(length) > _MAX_BODY:
-            raise RequestRefusedError(413, f"the body has more than {_MAX_BODY} bytes")
+        if len(length) > 9 or int(length) > MAX_BODY:
+            raise RequestRefusedError(413, f"the body has more than {MAX_BODY} bytes")
         return self.rfile.read(int(length))
 
     def _send_snapshot(self) -> None:
@@ -122,25 +101,10 @@ class SnapshotRequest(BaseHTTPRequestHandler):
         with self.state.viewers.admit() as viewer:
             self.close_connection = True  # the stream has no length: its end is the end of the connection
             self._send_headers(200, {"Content-Type": "text/event-stream; charset=utf-8", "Connection": "close"})
-            due = monotonic()
-            while not viewer.closed:
-                due = self._send_next(viewer, due)
-
-    def _send_next(self, viewer: Viewer, due: float) -> float:
-        """Send the next decision, or the snapshot when it is due; return when the next snapshot is."""
-        now = monotonic()
-        event = viewer.next_event(due - now) if now < due else None
-        if dropped := viewer.take_dropped():
-            self._send_event("dropped", json.dumps({"count": dropped}))
-        if event is not None:
-            self._send_event("decision", event_text(event))
-        elif now >= due:
-            self._send_event("snapshot", self.state.shared_snapshot.text())
-            return now + INTERVAL
-        return due
-
-    def _send_event(self, kind: str, data: str) -> None:
-        self.wfile.write(f"event: {kind}\ndata: {data}\n\n".encode())
+            stream = EventStream(viewer, self.state.shared_snapshot)
+            while not stream.closed:
+                for text in stream.next_texts(wait=True):
+                    self.wfile.write(text.encode())
 
     def _refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         if status == HTTPStatus.NOT_IMPLEMENTED:  # what the base class answers to a method that it does not know

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from .._core.base.event import Event
 from .._core.base.fork_safety import new_lock
+from .._core.call.late_lookup import LookupResult
 from ..telemetry.plain_data import redact_all
 
 __all__ = ["ServedPolicies", "SharedSnapshot", "event_text", "json_text"]
@@ -23,8 +24,14 @@ class ServedPolicies(Protocol):
     def isolate(self, policy: str | None = None, *, reason: str = "", cancels: bool = False) -> None:
         """Let nothing of a policy be sent any more, or of all of them."""
 
-    def release(self, policy: str | None = None) -> int:
+    def release(self, policy: str | None = None, *, reason: str = "") -> int:
         """Admit calls again; returns how many isolations and holds were lifted."""
+
+    def breakers(self, policy: str | None = None) -> tuple[Any, ...]:
+        """Return the breakers of a policy."""
+
+    def look_up(self, key: str) -> LookupResult:
+        """Look up the write in doubt with this key; raises a `LookupError` where that is not possible."""
 
     def subscribe(self, listener: Any) -> Callable[[], None]:
         """Send every event to a function until the returned function is called."""

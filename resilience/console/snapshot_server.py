@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import threading
 import time
@@ -17,9 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from .._core.base.fork_safety import register_for_fork
-from ..telemetry.redaction import register_secret
-from .browser_requests import is_loopback
-from .http_requests import INTERVAL, ServerState, SnapshotRequest
+from .access_rules import AccessRules
+from .event_stream import INTERVAL
+from .http_requests import ServerState, SnapshotRequest
+from .listen_address import check_address, new_token, url_of
 from .served_policies import ServedPolicies, SharedSnapshot
 from .viewers import Viewers
 
@@ -39,14 +39,13 @@ class SnapshotServer:
 
     def __init__(self, policies: ServedPolicies, *, host: str, port: int, token: str | None) -> None:
         """Bind the port and start to serve; see `Policies.serve_snapshot`."""
-        _check_address(host, port)
-        self.token = secrets.token_urlsafe(24) if token is None else _checked_token(token)
-        register_secret(self.token)
+        check_address(host, port)
+        self.token = new_token(token)
+        access = AccessRules(self.token, protects_reading=token is not None)
         viewers = Viewers(policies.subscribe)
         snapshot = SharedSnapshot(policies, INTERVAL * 0.9)  # less than the interval: each viewer gets a new one
-        self._listener = _Listener(host, port, ServerState(policies, self.token, token is not None, viewers, snapshot))
-        name = f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self._listener.server_address[1]}"
+        self._listener = _Listener(host, port, ServerState(policies, access, viewers, snapshot))
+        self.url = url_of(host, self._listener.server_address[1])
         self._listener.start()
 
     def close(self) -> None:
@@ -141,16 +140,3 @@ class _Listener(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report nothing: clients disconnect all the time."""
-
-
-def _check_address(host: str, port: int) -> None:
-    if not isinstance(host, str) or not is_loopback(host):
-        raise ValueError(f"host: expected a loopback address such as 127.0.0.1, ::1 or localhost, got {host!r}")
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port: expected a port from 0 to 65535, got {port!r}")
-
-
-def _checked_token(token: str) -> str:
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token or " " in token:
-        raise ValueError("token: expected printable ASCII characters without spaces")  # its value is a secret
-    return token

@@ -55,7 +55,7 @@ class QuotaLeases:
         """
         shared = self._settings
         terms_of = partial(lease_terms, processes=shared.processes, lease=shared.lease, patience=shared.patience)
-        window = LeasedWindow(max_sends, span, terms_of, self._ask)
+        window = LeasedWindow(max_sends, span, terms_of, self._ask, self._clock.time)
         words = name[0] if isinstance(name[0], str) else ".".join(map(str, name[0]))
         tag = self._keys.tag(_ODD.sub("_", words)[:64], (name, lane))
         self._windows[window] = words, [f"{tag}sends", f"{tag}epoch"]
@@ -104,14 +104,15 @@ class QuotaLeases:
         seconds = [round(value * _MICRO) for value in (span, life)]
         slices = [round(value * _MICRO) for value in (margin, bucket)]
         least = min(question.least, question.wanted), round(ahead * _MICRO)
-        asked_at = self._clock.monotonic()
+        asked_at, asked_at_wall = self._clock.monotonic(), self._clock.time()
         ended = [part for lease in question.ended for part in (*lease.lease.receipt, lease.lease.permits, lease.spent)]
         args = [window.terms.leased, *seconds, question.wanted, *slices, question.overdrawn, *least, *ended]
         permits, delay, epoch, ends, is_cold = store.run(BOOK, self._windows[window][1], args)
         now = self._clock.monotonic()
         wait = int(delay) / _MICRO
         self._granted += permits
-        granted = Lease(now + wait, asked_at + wait + life, permits, (int(epoch), int(ends)), wait > ahead)
+        receipt, later = (int(epoch), int(ends)), wait + life
+        granted = Lease(now + wait, asked_at + later, permits, receipt, wait > ahead, asked_at_wall + later)
         if granted.is_unsure:
             self._unsure.append((time.monotonic() + wait - ahead, window, granted))
         window.grant(granted, now, now - asked_at, is_cold=bool(is_cold))

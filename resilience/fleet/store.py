@@ -30,15 +30,23 @@ _MISSING = "the store needs redis: pip install 'resilience-middleware[shared]'"
 
 
 def require_client() -> None:
-    """Load the library that talks to stores, here and not in a thread: a fork in the middle of an import breaks it.
+    """Load the library that talks to stores, and what its first connection imports, here and not in a thread.
+
+    A child that is forked in the middle of an import waits for it for ever.
 
     Raises:
         PolicyError: it is not installed.
     """
     if find_spec("redis") is None:
         raise PolicyError(f"shared: {_MISSING}")
+    import encodings.idna  # noqa: F401
+    import secrets  # noqa: F401
+
     import redis.backoff
-    import redis.retry  # noqa: F401
+    import redis.retry
+
+    # Not connected. The first one reads the version of its package, which imports much.
+    redis.Connection()  # type: ignore[no-untyped-call]
 
 
 class Script:

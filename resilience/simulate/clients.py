@@ -47,16 +47,8 @@ class RunMonitor:
 
     def listener(self, now: Callable[[], float]) -> Callable[[Event], None]:
         """Return the listener for the events of one more client."""
-        number, events, breaker_changes = self.clients, self.events, self.breaker_changes
         self.clients += 1
-
-        def listen(event: Event) -> None:
-            name = event.name
-            events[name] += 1
-            if name in _BREAKER_STATES:
-                breaker_changes.append((now(), number, _BREAKER_STATES[name]))
-
-        return listen
+        return _EventCounter(self, self.clients - 1, now)
 
     def sample(self, now: float) -> None:
         """Note how many retries the budgets have left."""
@@ -68,6 +60,28 @@ class RunMonitor:
         """Sample this budget of a client too; None is no budget."""
         if budget is not None:
             self._budgets.append(budget)
+
+
+class _EventCounter:
+    """Counts the events of one client by their names; only the changes of its breaker are made for it."""
+
+    __slots__ = ("_breaker_changes", "_events", "_now", "_number")
+
+    def __init__(self, monitor: RunMonitor, number: int, now: Callable[[], float]) -> None:
+        self._events, self._breaker_changes = monitor.events, monitor.breaker_changes
+        self._number, self._now = number, now
+
+    def wants_event(self, name: str, _fields: Mapping[str, Any]) -> bool:
+        """Count an event, and say that it need not be made, unless it is a change of the breaker."""
+        if name in _BREAKER_STATES:
+            return True  # counted when it is delivered, because it may be asked for twice
+        self._events[name] += 1
+        return False
+
+    def __call__(self, event: Event) -> None:
+        """Count and record a change of the breaker."""
+        self._events[event.name] += 1
+        self._breaker_changes.append((self._now(), self._number, _BREAKER_STATES[event.name]))
 
 
 def baseline_client(send: Call, _clock: Clock, _random: Random) -> Call:

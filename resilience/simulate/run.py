@@ -6,8 +6,10 @@ All randomness comes from the seed. `run_scenario` runs on any loop; on a virtua
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from functools import partial
+from math import log
 from random import Random
 from typing import Any
 
@@ -88,10 +90,12 @@ async def run_scenario(
     loop, outcome = asyncio.get_running_loop(), Outcome(scenario)
     outcome.attempts = attempts
     calls = [client(transport(number), clock, Random(random.random())) for number in range(scenario.clients)]
-    tasks = [loop.create_task(_send_requests(calls, outcome, random, clock.asleep))]
+    arrivals = _Arrivals(calls, outcome, random)
+    tasks = []
     if on_sample is not None:
         tasks.append(loop.create_task(_sample(on_sample)))
     await _wait_for_end(scenario, outcome)
+    arrivals.stop()
     for task in tasks:
         task.cancel()  # requests under way are cancelled with the loop
     return outcome
@@ -106,23 +110,48 @@ async def _sample(on_sample: Callable[[float], None], step: float = 0.5) -> None
         await asyncio.sleep(due - time())
 
 
-async def _send_requests(calls: list[Call], outcome: Outcome, random: Random, asleep: Callable[[float], Any]) -> None:
-    """Begin requests until cancelled.
+class _Arrivals:
+    """Begins requests on the running loop until it is stopped.
 
-    The arrivals of each client are a Poisson process. Their sum is one too, at the sum of the rates, so that one task
-    draws the arrivals of all clients: the gap is exponential, the client uniform.
+    The arrivals of each client are a Poisson process. Their sum is one too, at the sum of the rates, so that the
+    arrivals of all clients are drawn together: the gap is exponential, the client uniform. Each arrival is a callback
+    of the loop, which costs a third of a task that sleeps from one to the next.
     """
-    loop, tasks = asyncio.get_running_loop(), dict[float, asyncio.Task[None]]()
-    rate, surges, number = outcome.scenario.rate * len(calls), outcome.scenario.surges, len(calls)
-    due, draw, uniform, time = loop.time(), random.expovariate, random.random, loop.time
-    while True:
-        due += draw(rate * _factor(surges, due) if surges else rate)
-        await asleep(due - time())  # towards the planned instant: a loop that is late catches up
-        request = SimulatedRequest(time())
-        outcome.requests.append(request)
-        call = calls[int(uniform() * number)]
-        # The loop keeps only weak references to tasks, so that the dict keeps this one alive.
-        tasks[due] = asyncio.Task(_make_request(request, call, time, tasks, due), loop=loop)
+
+    def __init__(self, calls: list[Call], outcome: Outcome, random: Random) -> None:
+        self._calls, self._requests = calls, outcome.requests
+        self._rate, self._surges = outcome.scenario.rate * len(calls), outcome.scenario.surges
+        self._uniform = random.random
+        # The loop keeps only weak references to tasks, so that the dict keeps those under way alive.
+        self._tasks = dict[float, asyncio.Task[None]]()
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time()
+        self._timer = self._wait()
+
+    def stop(self) -> None:
+        """Begin no more requests; those under way are cancelled with the loop."""
+        self._timer.cancel()
+
+    def _wait(self) -> asyncio.TimerHandle:
+        rate = self._rate * _factor(self._surges, self._due) if self._surges else self._rate
+        # As `Random.expovariate`. Towards the planned instant: a loop that is late catches up.
+        self._due -= log(1.0 - self._uniform()) / rate
+        return self._loop.call_at(self._due, self._arrive)
+
+    def _arrive(self) -> None:
+        loop, due = self._loop, self._due
+        request = SimulatedRequest(loop.time())
+        self._requests.append(request)
+        call = self._calls[int(self._uniform() * len(self._calls))]
+        task: asyncio.Task[None] = _START(_make_request(request, call, loop.time, self._tasks, due), loop=loop)
+        if not task.done():
+            self._tasks[due] = task
+        self._timer = self._wait()
+
+
+# A request that is rejected, or answered without a wait, never becomes a callback of the loop.
+_OPTIONS: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_START: Any = partial(asyncio.Task, **_OPTIONS)
 
 
 def _factor(surges: tuple[Surge, ...], now: float) -> float:

@@ -113,7 +113,8 @@ class Buffer:
         self._latest[key] = cell
         self._updates.append(cell)
         self._count(cell, 1)
-        self.counts.most = max(self.counts.most, len(self._updates))
+        if len(self._updates) > self.counts.most:
+            self.counts.most = len(self._updates)
         return True
 
     def _replace(self, cell: _Cell) -> bool:
@@ -153,7 +154,8 @@ class Buffer:
 
     def _count(self, cell: _Cell, number: int) -> None:
         self._queued[cell.key] += number
-        self._changes[cell.key] += number * cell.change
+        if cell.change:
+            self._changes[cell.key] += number
 
     def _report_loss(self, key: Hashable) -> None:
         """Report once that changes of a subscription were discarded; a full state ends that."""

@@ -98,6 +98,18 @@ class Dispatcher:
         for mailbox in self._mailboxes(event):
             await mailbox.put(event, value, key, change)
 
+    def post_update(self, value: Any, key: Hashable, change: bool) -> bool:
+        """Deliver an update at once; return False, and deliver nothing, where a slow consumer has to be waited for."""
+        mailboxes = self._mailboxes("update")
+        for mailbox in mailboxes:
+            if mailbox.buffer.full:
+                return False
+        if self._unclaimed is not None:
+            self._unclaimed.put("update", value, key, change)
+        for mailbox in mailboxes:
+            mailbox.post("update", value, key, change)
+        return True
+
     def post(self, event: str, value: Any, key: Hashable = None, change: bool = False) -> None:
         """Deliver an event at once."""
         for mailbox in self._mailboxes(event):

@@ -40,6 +40,13 @@ class Mailbox:
             self.buffer.put(event, value, key, change)
             self._filled.set()
 
+    def take(self) -> tuple[str, Any] | None:
+        """Return the next event, or None if there is none now."""
+        event = self.buffer.get()
+        if event is not None:
+            self._drained.set()
+        return event
+
     async def get(self) -> tuple[str, Any] | None:
         """Return the next event, or None once the mailbox is closed and empty."""
         while True:
@@ -67,10 +74,10 @@ class Updates:
         return self
 
     async def __anext__(self) -> Any:
-        item = await self.next()
-        if item is None:
+        event = self._mailbox.take() or await self._mailbox.get()
+        if event is None:
             raise StopAsyncIteration
-        return item[0]
+        return event[1]
 
     async def next(self) -> tuple[Any] | None:
         """Return the next update in a tuple, or None if no more will come."""

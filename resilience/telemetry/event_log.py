@@ -16,11 +16,13 @@ from .redaction import redact, redact_fields
 from .repeats import Repeats, is_remedy_line
 from .standard_logging import area_of
 
-__all__ = ["EventLog", "Sink"]
+__all__ = ["LEVELS", "EventLog", "Sink"]
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # as in the standard library's logging
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # as in the standard library's logging
 _IN_THE_LAST_LINE = ("budget_exhausted", "code_unknown", "retries_exhausted")
 _INSTANTS = ("at", "until")
+_OUR_WORDS = ("category", "executed", "retry_safety")
+"""Fields with a few words of ours: nothing is to be removed from them."""
 
 
 class Sink(Protocol):
@@ -57,16 +59,16 @@ class EventLog:
         """Return whether an event with these fields may become a line: an event that nobody wants is not made."""
         if _is_in_another_line(name, fields):
             return False
-        return self._sink.is_enabled(area_of(name, fields.get("socket")), _LEVELS[level_of(name, fields)])
+        return self._sink.is_enabled(area_of(name, fields.get("socket")), LEVELS[level_of(name, fields)])
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out, another line stands for it, or it is only counted."""
         area = area_of(event.name, event.socket)
-        if not self._sink.is_enabled(area, _LEVELS[event.level]):
+        if not self._sink.is_enabled(area, LEVELS[event.level]):
             return
         fields = event.fields()
         level = self._count(event, fields)
-        if level is None or not self._sink.is_enabled(area, _LEVELS[level]):
+        if level is None or not self._sink.is_enabled(area, LEVELS[level]):
             return
         self._lines += 1
         self._sink.write(
@@ -130,7 +132,7 @@ class EventLog:
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         area = area_of(name)
-        if self._sink.is_enabled(area, _LEVELS[level]):
+        if self._sink.is_enabled(area, LEVELS[level]):
             clean = {field: _clean(field, value) for field, value in fields.items()}
             self._sink.write(area, level, f"resilience.{name}", clean)
 
@@ -149,6 +151,8 @@ def _name(listener: object) -> str:
 def _clean(name: str, value: Any) -> Any:
     """Return a field without secrets, printable, a number rounded to what a person reads."""
     if isinstance(value, str):
+        if name in _OUR_WORDS:
+            return value
         return redact(value) if name == "exception" else printable(redact(value))
     if isinstance(value, float):
         return round(value, 3) if name in _INSTANTS else _rounded(value)

@@ -44,6 +44,7 @@ _WORDS = {
     "shared_back": "shared store is back",
     "shared_lost": "shared store lost, each process goes on alone",
     "write_adopted": "write adopted from a process whose lease has ended",
+    "write_settled": "write settled by hand",
     "write_unknown": "write unknown, it may have been executed",
 }
 _EVENTS = {words: name for name, words in _WORDS.items()}
@@ -67,12 +68,11 @@ def line_of(event: str, fields: Mapping[str, Any]) -> str:
         >>> line_of("call_failed", {"operation": "price", "host": "api.example.com", "http_status": 404, "attempts": 1})
         'call failed: price api.example.com http_status=404 attempts=1'
     """
-    where = f"{fields.get('host', '')}{fields.get('path', '')}"
+    parts = [fields.get("operation"), f"{fields.get('host', '')}{fields.get('path', '')}"]
     # After a success nobody has to do what the failed attempt's remedy says.
     names = _FACTS[:-1] if event in _SUCCEEDED else _FACTS
-    facts = (f"{name}={_shown(fields[name])}" for name in names if _is_shown(name, fields))
-    parts = (fields.get("operation"), where, *facts)
-    return f"{_WORDS.get(event, event)}: {' '.join(part for part in parts if part)}"
+    parts += [f"{name}={_shown(fields[name])}" for name in names if name in fields and _is_shown(name, fields)]
+    return f"{_WORDS.get(event, event)}: {' '.join([part for part in parts if part])}"
 
 
 def read_line(text: str) -> dict[str, Any] | None:
@@ -87,9 +87,10 @@ def read_line(text: str) -> dict[str, Any] | None:
 
 
 def _is_shown(name: str, fields: Mapping[str, Any]) -> bool:
+    """Return whether a field that is there is shown: no empty list, no wait of 0, no attempt beside their number."""
     if name == "attempt":
-        return name in fields and "attempts" not in fields
-    return name in fields and fields[name] != [] and (name, fields[name]) != ("waited_so_far", 0.0)
+        return "attempts" not in fields
+    return fields[name] != [] and not (name == "waited_so_far" and fields[name] == 0.0)
 
 
 def _shown(value: Any) -> str:

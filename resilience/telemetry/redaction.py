@@ -10,24 +10,17 @@ what they have consumed.
 
 from __future__ import annotations
 
-import json
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from .._core.base.bounded_dict import BoundedDict
-from .._core.base.fork_safety import new_lock
+from .registered_secrets import RegisteredSecrets, spellings
 
 __all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
 
 REDACTED = "[redacted]"
 """The text that replaces a secret."""
 
-MIN_LENGTH = 4  # of a registered value; a shorter one would be found inside ordinary words
-MAX_PASSING = 512
 MAX_DEPTH = 16  # of nested containers
 
 _WORDS = (
@@ -65,12 +58,7 @@ _ASSIGNED = re.compile(
 # A text without any of these has no secret by its context: one scan instead of seven for most log lines.
 _TRIGGER = re.compile(r"[:=,@]|%3d|-----|bearer|basic|eyJ", re.IGNORECASE)
 
-_permanent: dict[str, None] = {}
-_passing: BoundedDict[str, None] = BoundedDict(MAX_PASSING)
-_lock = new_lock()
-_changes = 0
-_forms: tuple[str, ...] | None = ()
-"""Every spelling of every registered value, longest first; None when a value was registered since."""
+_registered = RegisteredSecrets()
 
 
 def register_secret(value: str, *, passing: bool = False) -> None:
@@ -79,37 +67,7 @@ def register_secret(value: str, *, passing: bool = False) -> None:
     Of `passing` values, such as the signature of one request, the last 512 are remembered; the others are remembered
     for good. A value of fewer than 4 characters is not registered, since it would be found inside ordinary words.
     """
-    global _forms, _changes
-    if len(value) < MIN_LENGTH or value in _permanent:
-        return
-    with _lock:
-        (_passing if passing else _permanent)[value] = None
-        _changes += 1
-        _forms = None  # spelled out at the next redaction: most requests are never written about
-
-
-def _registered_forms() -> tuple[str, ...]:
-    global _forms
-    with _lock:
-        if _forms is not None:
-            return _forms
-        changes = _changes
-        values = {form for value in (*_permanent, *_passing) for form in spellings(value)}
-        forms = tuple(sorted(values, key=len, reverse=True))  # a form inside a longer one must come after it
-        if changes == _changes:  # else a signal handler has registered another one meanwhile
-            _forms = forms
-        return forms
-
-
-@lru_cache(maxsize=4 * MAX_PASSING)
-def spellings(value: str) -> tuple[str, ...]:
-    """Return the spellings of a value: plain, in URLs, in JSON (escaped once and twice) and in reprs."""
-    encoded = [quote(value, safe=""), quote(value), quote_plus(value)]
-    lowered = [re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in encoded]
-    escaped = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]]
-    doubled = [json.dumps(form)[1:-1] for form in escaped]
-    slashed = [form.replace("/", "\\/") for form in escaped]
-    return tuple({value, value.strip(), *encoded, *lowered, *escaped, *doubled, *slashed} - {""})
+    _registered.add(value, passing=passing)
 
 
 def redact(text: str) -> str:
@@ -119,11 +77,9 @@ def redact(text: str) -> str:
         >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
         'GET https://api.example.com/orders?symbol=BTC&signature=[redacted] failed'
     """
-    registered = _forms or _registered_forms()
-    # They are sorted by length, and no text contains a longer one: the name of an operation is not compared with the
-    # signatures of the last hundreds of requests.
-    first = bisect_left(registered, -len(text), key=lambda form: -len(form))
-    forms = [form for form in registered[first:] if form in text]
+    forms = _registered.found_in(text)
+    if not forms:
+        return text if _TRIGGER.search(text) is None else _without_patterns(text)
     # A secret that is also the name of one ("secret") must not hide the names by which the patterns find values.
     names = [form for form in forms if is_secret_name(form)]
     text = _without(text, [form for form in forms if form not in names])
@@ -144,7 +100,7 @@ def _without_patterns(text: str) -> str:
 
 def redact_registered(text: str) -> str:
     """Return `text` without registered values; everything else is unchanged."""
-    return _without(text, _forms or _registered_forms())
+    return _without(text, _registered.found_in(text))
 
 
 def _without(text: str, forms: Iterable[str]) -> str:

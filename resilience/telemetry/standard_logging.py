@@ -7,12 +7,11 @@ is one line for people. All fields are attributes of the record (`extra`), so th
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 from .log_lines import line_of
 
-__all__ = ["AREAS", "area_of", "is_enabled", "standard_logger", "to_record"]
+__all__ = ["AREAS", "area_of", "is_enabled", "write"]
 
 AREAS = ("call", "breaker", "stream", "policy")
 _LOGGERS = {area: logging.getLogger(f"resilience.{area}") for area in AREAS}
@@ -34,14 +33,9 @@ def is_enabled(area: str, level: int) -> bool:
     return _LOGGERS[area].isEnabledFor(level)
 
 
-def standard_logger(area: str) -> logging.Logger:
-    """Return the standard logger of an area."""
-    return _LOGGERS[area]
-
-
-def to_record(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
-    """Return the arguments for a method of a standard logger: a processor for structlog, the last one."""
-    message = line_of(fields["event"].removeprefix("resilience."), fields)
+def write(area: str, level: int, event: str, fields: dict[str, Any]) -> None:
+    """Write a line to the logger of an area; its record gets the fields, and the event's name among them."""
+    message = line_of(event.removeprefix("resilience."), fields)
     if "exception" in fields:
         message = f"{message}\n{fields['exception']}"
-    return (message,), {"extra": fields}
+    _LOGGERS[area].log(level, message, extra={**fields, "event": event})

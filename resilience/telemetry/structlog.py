@@ -1,18 +1,17 @@
 """Sends lines through structlog. It is the only importer of structlog.
 
-Where the program has configured structlog, lines go through that configuration. Where it has not, they go through a
-logger of our own that ends in the standard library's `logging`. structlog is imported by `load`, when policies are put
-in force, so that no failure has to wait for it.
+Where the program has configured structlog, lines go through that configuration. Where it has not, they go to the
+standard library's `logging`, and structlog is not even imported: with its console it takes longer than all else that a
+first call loads.
 """
 
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import Any
 
-from .event_log import EventLog, Sink
-from .standard_logging import AREAS, is_enabled, standard_logger, to_record
+from .event_log import LEVELS, EventLog, Sink
+from .standard_logging import is_enabled, write
 
 __all__ = ["StructlogListener", "new_event_log"]
 
@@ -58,17 +57,16 @@ class StructlogListener(EventLog):
 
 
 class _StandardSink:
-    """Writes to `logging`, through loggers of structlog that no configuration of the program changes."""
+    """Writes to `logging`."""
 
     def load(self) -> None:
-        for area in AREAS:
-            _logger_of(area)
+        """Do nothing: `logging` is loaded."""
 
     def is_enabled(self, area: str, level: int) -> bool:
         return is_enabled(area, level)
 
     def write(self, area: str, level: str, event: str, fields: dict[str, Any]) -> None:
-        getattr(_logger_of(area), level)(event, **fields)
+        write(area, LEVELS[level], event, fields)
 
 
 class _StructlogSink:
@@ -112,7 +110,8 @@ class _FollowingSink:
 
     def load(self) -> None:
         self._standard.load()
-        self._structlog.load()  # the program may configure structlog later
+        if _is_configured():
+            self._structlog.load()
 
     def is_enabled(self, area: str, level: int) -> bool:
         return self._current().is_enabled(area, level)
@@ -130,17 +129,3 @@ def _is_configured() -> bool:
     # `getattr`: another thread may be importing it at this moment.
     configured = getattr(structlog, "is_configured", None)
     return configured is not None and bool(configured())
-
-
-@cache
-def _logger_of(area: str) -> Any:
-    import structlog
-
-    logger = structlog.wrap_logger(
-        standard_logger(area),
-        processors=[to_record],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        context_class=dict,
-        cache_logger_on_first_use=False,
-    )
-    return logger.bind()

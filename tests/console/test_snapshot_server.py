@@ -36,7 +36,7 @@ class SwitchablePolicies:
         self.switched.append(("isolate", policy, reason, cancels))
         self.state = {**self.state, "healthy": False, "isolated": [{"policy": policy, "reason": reason}]}
 
-    def release(self, policy: str | None = None) -> None:
+    def release(self, policy: str | None = None, *, reason: str = "") -> None:
         self.switched.append(("release", policy))
 
     def subscribe(self, listener: Any) -> Callable[[], None]:

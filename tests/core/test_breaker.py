@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,21 @@ def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
     assert notices == [("circuit_opened", "p", "op"), ("circuit_closed", "p", "op")]
 
 
+def test_each_change_of_the_state_is_counted_once() -> None:
+    """By the name of the state that it leads to; to be isolated is a change of its own, from open and back too."""
+    clock = FakeClock()
+    breaker = new_breaker(clock, consecutive=1, open_for=1.0)
+    breaker.failed(breaker.generation, 0.0)
+    clock.advance(1.0)
+    trial = breaker.admit(1.0)
+    assert isinstance(trial, Permit)
+    breaker.succeeded(trial, 1.0)
+    assert breaker.transitions == {"closed": 1, "half-open": 1, "open": 1, "isolated": 0}
+    for switch in ("isolate", "isolate", "open", "open", "isolate", "close", "close"):
+        getattr(breaker, switch)()
+    assert breaker.transitions == {"closed": 2, "half-open": 1, "open": 2, "isolated": 2}
+
+
 def down() -> str:
     """Fail."""
     raise ConnectionRefusedError
@@ -408,8 +424,10 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
 def test_a_slow_rate_leaves_the_fast_path_open() -> None:
     """Drivers compare the time of a success with `slow_after`, which follows other settings."""
     breaker = new_breaker(FakeClock())
-    assert (breaker.slow_after, breaker.generation > 0) == (None, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (inf, 1, 1)
     breaker.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
-    assert (breaker.slow_after, breaker.generation > 0) == (1.0, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (1.0, 1, 0)
     breaker.retune(BreakerSettings(), 60.0)
-    assert (breaker.slow_after, breaker.generation > 0) == (None, True)
+    assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (inf, 1, 1)
+    breaker.open()
+    assert (breaker.generation, breaker.untimed_generation) == (0, 0)

@@ -201,3 +201,12 @@ def test_an_event_that_nobody_wants_is_not_made() -> None:
     events.emit("broken")
     assert (choosy.seen, len(made)) == (["x", "broken"], 2)
     assert (events.wants("x", {"code": "1"}), events.wants("x", {}), Events().wants("x", {})) == (True, False, False)
+
+
+def test_an_event_that_is_made_at_once_is_the_same() -> None:
+    """Its fields, its defaults, and its refusal of a name that no event has."""
+    made = Event.of({"name": "call_failed", "code": "1", "remedy": ""})
+    assert made == Event(name="call_failed", code="1", remedy="")
+    assert (made.fields(), made.level, made.attempts) == ({"code": "1"}, "warning", None)
+    with pytest.raises(TypeError, match="no field colour"):
+        Event.of({"name": "call_failed", "colour": "red"})

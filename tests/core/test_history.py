@@ -74,6 +74,7 @@ def test_a_gate_is_made_only_where_it_is_needed() -> None:
     failed.recovery.on_failure(ConnectionRefusedError())
     failed.clock.advance(2)
     failed.recovery.after_wait()
+    assert failed.recovery.new_gate() is None  # it has paid at once
     new_gate = failed.recovery.new_gate()
     assert new_gate is not None
     new_gate.rejection = CircuitOpenError("open")

@@ -36,7 +36,7 @@ def test_what_was_not_spent_is_reported_with_the_next_question() -> None:
     window.ready_at(0.2)
     bench.grant(0.2, 2, receipt=2)
     assert window.take(0.2) == 0.2
-    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 4, 1), 2),)
+    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 4, 1, wall_until=0.1), 2),)
     assert window.question().ended == ()
     window.ready_at(0.4)
     bench.grant(0.4, 2, receipt=3)
@@ -54,10 +54,28 @@ def test_a_lease_that_is_spent_is_reported_with_the_next_question() -> None:
     bench.lease(0.0, 2)
     assert window.question().ended == ()  # one can still be spent
     assert [window.take(0.01), window.take(0.02)] == [0.01, 0.02]
-    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 2, 1), 2),)
+    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 2, 1, wall_until=0.1), 2),)
     assert window.take(0.03) > 0.03
     window.undo(0.02, 1)
     assert window.history[-1:] == (0.01,)
+
+
+def test_a_lease_ends_by_the_wall_clock_too() -> None:
+    """A machine slept, and its monotonic clock stood still: neither permits in hand nor booked ones are spent."""
+    bench = Bench()
+    window = bench.window
+    bench.lease(0.0, 3)
+    assert window.take(0.01) == 0.01
+    bench.slept = 60.0
+    assert (window.ready_at(0.02) > 0.02, window.take(0.02) > 0.02) == (True, True)
+    assert not window.sends[0] + window.span <= 0.02 < window.until  # what a driver asks
+    assert window.question().ended == (EndedLease(Lease(0.0, 0.1, 3, 1, wall_until=0.1), 1),)
+    bench.grant(0.03, 2, wait=0.5)
+    bench.slept = 120.0
+    assert window.take(0.53) > 0.53
+    bench.grant(0.54, 2)
+    assert window.take(0.54) == 0.54
+    assert [ended.spent for ended in window.question().ended] == [0]
 
 
 def test_a_lease_that_comes_too_late_is_given_back() -> None:

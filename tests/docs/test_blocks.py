@@ -83,11 +83,11 @@ def test_shell_lines_parse(position: str, words: list[str]) -> None:
     assert cli.parser_of(words[0]).parse_args(words[1:]), position
 
 
-def test_the_two_commands_of_the_readme() -> None:
+def test_the_three_commands_of_the_readme() -> None:
     """They install extras that exist, and CI runs the tests the same way."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert set(re.findall(r"'\.\[(\w+)\]'", readme)) == {"cli", "dev"} <= set(extras)
+    assert set(re.findall(r"'\.\[(\w+)\]'", readme)) == {"cli", "console", "dev"} <= set(extras)
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "-e '.[dev]'" in script
     assert script.splitlines()[-1].startswith('"$bin/python" -m pytest')

@@ -35,9 +35,9 @@ DIFFERENCES = {
         + failed = timed_out(until - started)
         + else:
         - if token is not None:
-        + if token is not None and get_context() is context:
+        + if token is not None and _get_context() is context:
         - else:
-        - set_context(outer)
+        - _set_context(outer)
         + if timer is not None:
         + timer.end()
     """,
@@ -127,7 +127,13 @@ DIFFERENCES = {
         + preparing = method(self, *args, **kwargs)
         + return (_login(self, preparing) if signs_in(name) else preparing)
     """,
-    ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): "",
+    # In an event loop the row is stored by a thread, and a cancellation waits for it.
+    ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): """
+        + if self._pending is None:
+        + else:
+        + poll(self._aadd_row, self._clock, until)
+        + self._needs_check, self._was_busy = (True, False)
+    """,
     ("outbox/outbox.py:replay", "outbox/outbox.py:areplay"): "",
 }
 """The twins, with the lines of the sync (-) and of the async one (+) that have no counterpart."""

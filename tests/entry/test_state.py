@@ -422,3 +422,16 @@ def test_a_listener_of_pybreakers_kind_gets_no_events() -> None:
 
     with pytest.raises(TypeError, match="has a method `success` instead"):
         Policies.builtin().subscribe(pybreaker.CircuitBreakerListener(), successes=True)
+
+
+def test_the_reason_of_a_release() -> None:
+    """It is in the events of what is released; without one they have the words of whoever isolated it."""
+    running = policies()
+    said: list[Any] = []
+    running.subscribe(lambda event: said.append((event.name, event.reason)))
+    for words in ("mended", ""):
+        running.isolate("p", reason="wrong")
+        running.release("p", reason=words)
+    assert [reason for name, reason in said if name == "circuit_released"] == ["mended", "wrong"]
+    with pytest.raises(TypeError, match="reason: expected a text, got int"):
+        running.release(reason=7)  # type: ignore[arg-type]

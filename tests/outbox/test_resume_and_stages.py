@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from threading import Barrier
 from typing import Any
 
@@ -25,9 +26,13 @@ STRICT: dict[str, Any] = {
 }
 
 
-def bot_of(raw: Any, outbox: Outbox, *, lookup: Any = found_all, **over: Any) -> tuple[Any, Policies]:
+def bot_of(
+    raw: Any, outbox: Outbox, *, lookup: Any = found_all, clock: Any = None, **over: Any
+) -> tuple[Any, Policies]:
     """Return a bot under the strict policy, and the policies; `over` replaces settings."""
-    policies = Policies.from_mapping({"version": 1, "policies": {"trade": {**STRICT, **over}}}, clock=FakeClock())
+    policies = Policies.from_mapping(
+        {"version": 1, "policies": {"trade": {**STRICT, **over}}}, clock=clock or FakeClock()
+    )
     rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": lookup}}
     return wrap(raw, "trade", operations=rules, policies=policies, outbox=outbox), policies
 
@@ -50,6 +55,18 @@ def resume(outbox: Outbox, driver: Driver, client: Any, **options: Any) -> Any:
     return driver.call(outbox.resume if driver.kind == "sync" else outbox.aresume, client, **options)
 
 
+class RealClock:
+    """A clock of the program's own. Waits pass at once, and no time with them."""
+
+    monotonic, time = staticmethod(time.monotonic), staticmethod(time.time)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for nothing."""
+
+    async def asleep(self, seconds: float) -> None:
+        """Wait for nothing."""
+
+
 def test_several_writes_are_settled_at_once(outbox: Outbox, driver: Driver) -> None:
     """The lookups of three writes wait for each other, so that one after the other none would end; the order stays."""
     leave_open(outbox, driver, 3)
@@ -68,7 +85,8 @@ def test_several_writes_are_settled_at_once(outbox: Outbox, driver: Driver) -> N
                 await asyncio.sleep(0)
         return Found("found")
 
-    client, _ = bot_of(Bot(), outbox, lookup=look_up if driver.kind == "sync" else look_up_async)
+    lookup = look_up if driver.kind == "sync" else look_up_async
+    client, _ = bot_of(Bot(), outbox, lookup=lookup, clock=RealClock())
     assert [(write.key, write.outcome) for write in resume(outbox, driver, client)] == [
         ("0", "done"), ("1", "done"), ("2", "done"),
     ]  # fmt: skip

@@ -117,22 +117,32 @@ class Rounds:
 
 
 def test_a_webhook_gets_each_new_entry_once() -> None:
-    """What happens together is one message, with the remedy once for a hundred calls; closing sends what waits."""
+    """A hundred calls that fail with one remedy are one entry; closing sends what waits."""
     policies = new_policies()
     with hook() as server, send_alerts(policies, server.url, name="bot-1"):
         for _ in range(100):
             fail(policies, ApiError("40014"))
         lose(policies, "order-17")
-    (body,) = server.got
+    ids = [entry["id"] for body in server.got for entry in body["entries"]]
+    assert sorted(ids) == ["user_fixable:Grant the named permission to this API key", "write_in_doubt:place:order-17"]
+    assert server.headers[0]["Content-Type"] == "application/json"
+
+
+def test_a_message_says_what_happened_and_what_to_do() -> None:
+    """The write in doubt comes first, and the remedy is there once for a hundred calls."""
+    policies, inbox = new_policies(), Inbox()
+    policies.subscribe(inbox)
+    for _ in range(100):
+        fail(policies, ApiError("40014"))
+    lose(policies, "order-17")
+    body = body_of("bot-1", inbox.entries(policies.snapshot()), "json", {})
     assert body["name"] == "bot-1"
     assert [(entry["kind"], entry["key"], entry["times"]) for entry in body["entries"]] == [
         ("write_in_doubt", "order-17", 1), ("user_fixable", None, 100),
     ]  # fmt: skip
-    assert body["text"].splitlines()[:2] == ["bot-1 needs you:", "• write in doubt: place order-17"]
-    assert body["text"].splitlines()[-2:] == [
-        "• place fails with 40014 (100 times)", "  Grant the named permission to this API key",
-    ]  # fmt: skip
-    assert server.headers[0]["Content-Type"] == "application/json"
+    lines = body["text"].splitlines()
+    assert lines[:2] == ["bot-1 needs you:", "• write in doubt: place order-17"]
+    assert lines[3:] == ["• place fails with 40014 (100 times)", "  Grant the named permission to this API key"]
 
 
 def test_the_thread_wakes_for_an_event() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from resilience.telemetry import redaction
 from resilience.telemetry.redaction import REDACTED, redact, redact_fields, register_secret
+from resilience.telemetry.registered_secrets import MAX_PASSING, RegisteredSecrets, spellings
 
 HEADERS = [
     "ACCESS-KEY",
@@ -114,7 +115,7 @@ def test_registered_value(secret: str, before: str, after: str) -> None:
 
 def test_passing_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last 512 passing values are remembered, whatever threads register them; permanent ones stay."""
-    monkeypatch.setattr(redaction, "_passing", redaction.BoundedDict(redaction.MAX_PASSING))
+    monkeypatch.setattr(redaction, "_registered", RegisteredSecrets())
     register_secret("a-credential")
     threads = [
         threading.Thread(target=lambda n=n: [register_secret(f"value-{n}-{i}", passing=True) for i in range(200)])
@@ -124,10 +125,60 @@ def test_passing_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(redaction._passing) == 512
+    assert len(redaction._registered.passing) == MAX_PASSING
+    assert {value for values in redaction._registered._anchors.values() for value in values} == {
+        *redaction._registered.passing
+    }
     register_secret("value-last", passing=True)
     assert redact("it is value-last") == f"it is {REDACTED}"
     assert redact("it is a-credential") == f"it is {REDACTED}"
+
+
+@given(secrets, around, around)
+def test_passing_value(secret: str, before: str, after: str) -> None:
+    """A passing value is removed like a permanent one, in every spelling, among hundreds of others."""
+    for number in range(5):
+        register_secret(f"{number}-other-value", passing=True)
+    register_secret(secret, passing=True)
+    for form in spellings(secret):
+        assert form not in redact(f"{before}{form}{after}").replace(REDACTED, "")
+
+
+@pytest.mark.parametrize("values", [("é+/é",), ("++++", "abcd+/==", "+/=abcd", "abcdX"), ("  padded value  ",)])
+def test_passing_values_of_odd_characters(values: tuple[str, ...]) -> None:
+    """Some have no four characters that every encoding leaves alone, some share them with others."""
+    registered = RegisteredSecrets()
+    for value in values:
+        registered.add(value, passing=True)
+    for value in values:
+        for form in spellings(value):
+            assert form in registered.found_in(f"x{form}y")
+    assert registered.found_in("nothing") == []
+    assert registered.found_in("abcd is no secret" + " " * 2000) == []
+
+
+def test_the_oldest_passing_values_are_forgotten() -> None:
+    """Of those that share four characters the others stay."""
+    registered = RegisteredSecrets()
+    for number in range(MAX_PASSING + 3):
+        registered.add(f"same{number}", passing=True)
+        registered.add(f"same{number}", passing=True)
+    assert registered.found_in("same1.") == []
+    assert registered.found_in("same3.") == ["same3"]
+    for number in range(MAX_PASSING):
+        registered.add(f"{number:04}", passing=True)
+    assert "same" not in registered._anchors
+
+
+def test_a_value_that_a_signal_handler_registers_amid_another() -> None:
+    """It is found at once, and the interrupted thread takes it up."""
+    registered = RegisteredSecrets()
+    with registered._lock:
+        registered.add("of-the-handler")
+        assert registered.found_in("it is of-the-handler") == ["of-the-handler"]
+        assert not registered.permanent
+    registered.add("next-value", passing=True)
+    assert [*registered.permanent, *registered.passing] == ["of-the-handler", "next-value"]
 
 
 def test_short_values_are_not_registered() -> None:
@@ -212,5 +263,5 @@ def test_fields_with_cycles_and_odd_objects() -> None:
 
 def test_a_secret_that_is_also_the_name_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone's passphrase is the word itself: the values that the word names are still found."""
-    monkeypatch.setattr(redaction, "_forms", ("passphrase", "S30"))
+    monkeypatch.setattr(redaction, "_registered", RegisteredSecrets(["passphrase", "S30!"]))
     assert redact("passphrase=S31cr3t passphrase: S32") == f"{REDACTED}={REDACTED} {REDACTED}: {REDACTED}"

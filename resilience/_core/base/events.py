@@ -94,7 +94,14 @@ class Events:
         A listener says so by a method `wants_event(name, fields)`, as the log does, whose level may filter the event.
         One without that method wants every event.
         """
-        return any(_wants(listener, name, fields) for listener in self.listeners)
+        for listener in self.listeners:
+            wants_event = getattr(listener, "wants_event", None)
+            try:
+                if wants_event is None or wants_event(name, fields):
+                    return True
+            except Exception:
+                return True  # it raises again when it gets the event, and is reported and dropped then
+        return False
 
     def emit(self, name: str, **fields: Any) -> None:
         """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
@@ -112,7 +119,7 @@ class Events:
         self._deliver_to(self.listeners, name, fields)
 
     def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: Mapping[str, Any]) -> None:
-        event = Event(name=name, at=None if self._now is None else self._now(), **fields)
+        event = Event.of({"name": name, "at": None if self._now is None else self._now(), **fields})
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in listeners:
             begin = None if self._monotonic is None else self._monotonic()
@@ -144,11 +151,3 @@ class Events:
                 self._on_dropped(listener, error)
         except Exception:
             pass  # the log itself may be the listener that failed
-
-
-def _wants(listener: Listener, name: str, fields: Mapping[str, Any]) -> bool:
-    wants_event = getattr(listener, "wants_event", None)
-    try:
-        return wants_event is None or bool(wants_event(name, fields))
-    except Exception:
-        return True  # it raises again when it gets the event, and is reported and dropped then

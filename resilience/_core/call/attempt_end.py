@@ -61,6 +61,8 @@ def apply_holds(plan: Plan, failure: Failure, now: float) -> None:
 
 def start_hold(plan: Plan, failure: Failure, now: float) -> None:
     """Keep the wait that a failure asks for, for all operations of which it speaks."""
+    if failure.retry_after is None and failure.retry_at is None:
+        return
     scope, wait = scope_of(failure, plan.info), _wait_of(failure, plan)
     if scope is None or wait <= 0:
         return

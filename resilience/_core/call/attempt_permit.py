@@ -50,6 +50,10 @@ class AttemptPermit:
         self._permit = permit
         return True
 
+    def take_at_once(self, permit: PermitOrGeneration) -> None:
+        """Take the permit that the next attempt got without a gate."""
+        self._permit = permit
+
     def settle(self, failure: Failure, outcome: Any, now: float) -> None:
         """Report a failed attempt to the breaker."""
         settle_permit(self._plan, self._permit, failure, outcome, now)

@@ -53,32 +53,32 @@ class CallEvents:
         self.outcome: Any = None
 
     def emit(self, name: str, **fields: Any) -> None:
-        """Emit an event with what is known of the last failure."""
+        """Emit an event with what is known of the last failure, if anybody listens."""
+        if not self._plan.events.listeners:
+            return
         if self.is_inner and name in _OF_OUTCOME:
             fields["inner"] = True
         failure = self._call.failure
         if self.is_lookup and failure is not None:
             fields |= {"lookup": True, "category": str(failure.category)}  # they decide the level
         events, info = self._plan.events, self._plan.info
-        if not events.listeners or not events.wants(name, fields):
+        if not events.wants(name, fields):
             return  # before anything is looked up: most lines are filtered by their level
         if failure is not None:
-            # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
-            for field in _OF_FAILURE:
-                fields.setdefault(field, getattr(failure, field))
-            fields["category"] = str(failure.category)
+            known = {field: getattr(failure, field) for field in _OF_FAILURE}
+            # `call_abandoned` says its own `executed`, which covers the attempt under way.
+            fields = {**known, **fields, "category": failure.category.value}
         # Made with the first event: a call that nobody listens to needs no identifier.
         self._call_id = self._call_id or self._plan.events.new_call_id()
         if callable(info.path):
             fields["path"] = info.path(self._call.args, self._call.kwargs)
-        self._plan.emit(
-            name,
-            call=self._call_id,
-            attempt=self.attempt,
-            key=self._call.key,
-            waited_so_far=self._time.waited,
-            **{"caused_by": caused_by(self.outcome), **fields},
-        )
+        of_call = {
+            "call": self._call_id,
+            "attempt": self.attempt,
+            "key": self._call.key,
+            "waited_so_far": self._time.waited,
+        }
+        self._plan.deliver(name, {**of_call, "caused_by": caused_by(self.outcome), **fields})
 
     def emit_side_event(self, name: str, **fields: Any) -> None:
         """Emit an event that shares one log line with the call's end: the end names it in `also`."""
@@ -87,11 +87,14 @@ class CallEvents:
 
     def emit_end(self, name: str, attempts: int, **fields: Any) -> None:
         """Emit how the call has ended."""
+        if not self._plan.events.listeners:
+            return
         self.emit(name, attempts=attempts, also=self._also or None, **fields)
 
     def report_attempt(self, duration: float, wait_for: float | None) -> None:
         """Emit that an attempt has failed, and that its code is in no table where that is so."""
-        self.emit("attempt_failed", duration=duration, retry_safety=self._plan.retry_safety, wait_for=wait_for)
+        if self._plan.events.listeners:
+            self.emit("attempt_failed", duration=duration, retry_safety=self._plan.retry_safety, wait_for=wait_for)
         failure = self._call.failure
         assert failure is not None
         if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):

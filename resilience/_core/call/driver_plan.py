@@ -25,14 +25,11 @@ class DriverPlan(NamedTuple):
         per_attempt: seconds that an attempt may take, no more than `limit`.
         keys: fills in the idempotency key, or None.
         breaker: the shared breaker, or None.
-        waits: a first attempt waits for the breaker.
         deposits: the counter of calls by which the retry budget is filled, or None.
         window: the one window that an attempt pays, where nothing else is needed for it; else None.
         hold: the shared holds of the operation.
-        needs_gate: there is more than a breaker.
-        take_at_once: takes a slot and pays several windows.
+        take_at_once: takes a slot and pays several windows; None where there is nothing but a breaker.
         new_slot: makes the slot of a call; None without admission.
-        admission: the shared slots, or None.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
         successes: `next(successes)` counts a call that ended well.
         counts: how the calls have ended; a driver reads here whether somebody wants to know how long they took.
@@ -43,14 +40,11 @@ class DriverPlan(NamedTuple):
     per_attempt: float
     keys: KeySlot | None
     breaker: Breaker | None
-    waits: bool
     deposits: Any
     window: RateWindow | None
     hold: OperationHold
-    needs_gate: bool
-    take_at_once: TakeAtOnce
+    take_at_once: TakeAtOnce | None
     new_slot: NewSlot | None
-    admission: Any
     new_stamps: Callable[[], SendLog] | None
     successes: Iterator[int]
     counts: OutcomeCounts

@@ -6,12 +6,11 @@ one that certainly was not changes nothing about that.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..classify.attributes import get
-from ..classify.failure import Failure
+from ..classify.failure import Failure, changed
 from ..policy.codes import Category, Executed
 
 if TYPE_CHECKING:
@@ -44,6 +43,9 @@ __all__ = ["attempt_failure", "call_failure", "cancelled_failure", "caused_by", 
 def attempt_failure(plan: Plan, outcome: object) -> Failure:
     """Classify one attempt's outcome, the client's own table first; waits are completed by our clock."""
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
+    has_time = failure.retry_after is not None or failure.retry_at is not None
+    if not (has_time or plan.info.read or failure.http_status == _TOO_MANY_REQUESTS):
+        return failure
     changes: dict[str, Any] = {}
     if failure.http_status == _TOO_MANY_REQUESTS and failure.proof == "likely" and _limits_late(plan):
         changes |= {"executed": "maybe", "proof": "none"}
@@ -54,7 +56,7 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
     elif failure.retry_at is not None and failure.retry_after is None:
         changes["retry_after"] = max(0.0, failure.retry_at - plan.clock.time())
-    return replace(failure, **changes) if changes else failure
+    return changed(failure, **changes) if changes else failure
 
 
 def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
@@ -62,7 +64,7 @@ def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failur
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)
-    return replace(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
+    return changed(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
 
 
 def _limits_late(plan: Plan) -> bool:
@@ -70,7 +72,14 @@ def _limits_late(plan: Plan) -> bool:
 
 
 def call_failure(
-    failure: Failure, call: FailedCall, plan: Plan, outcome: object = None, *, maybe_executed: bool, looked_up: bool
+    failure: Failure,
+    call: FailedCall,
+    plan: Plan,
+    outcome: object = None,
+    *,
+    maybe_executed: bool,
+    looked_up: bool,
+    **changes: Any,
 ) -> Failure:
     """Return the failure that the caller gets.
 
@@ -81,6 +90,7 @@ def call_failure(
         outcome: the last attempt's error or answer, which may bring its own `resilience_remedy`.
         maybe_executed: some attempt may have been executed, or still may be.
         looked_up: uncertain attempts were looked up; those that are not `maybe_executed` were not executed.
+        changes: further fields of it, in place of what the call says.
     """
     executed = failure.executed
     if not plan.info.read:
@@ -96,16 +106,9 @@ def call_failure(
             remedy = f"{remedy}; {_DECLARE}"
     elif executed == "no" and failure.executed == "maybe":
         remedy = "It did not happen; it may be sent again"
-    return replace(
-        failure,
-        executed=executed,
-        proof=failure.proof if executed == failure.executed else "proven" if executed == "no" else "none",
-        remedy=remedy,
-        attempts=call.attempt,
-        operation=plan.operation,
-        key=call.key,
-        sent_at=call.sent_at,
-    )
+    of_call = {"attempts": call.attempt, "operation": plan.operation, "key": call.key, "sent_at": call.sent_at}
+    proof = failure.proof if executed == failure.executed else "proven" if executed == "no" else "none"
+    return changed(failure, executed=executed, proof=proof, remedy=remedy, **{**of_call, **changes})
 
 
 def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, attempts: int) -> Failure:

@@ -15,7 +15,7 @@ from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
 from ..stages.isolation import Isolation, cancels_only, isolation_text
-from ..stages.quota import Quotas
+from ..stages.quota import Quotas, undo
 from .context import inherited
 from .operation_info import OperationInfo
 
@@ -168,12 +168,34 @@ class GatePlan:
 
     def quota_ready_at(self, instant: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
         """Return when the quotas allow an attempt that is due at this instant: then, later, or never (inf)."""
-        if self.quotas is None:
+        window = self.rate_window
+        if self.quotas is None or (
+            window is not None and window.fast_path and window.sends[0] + window.span <= instant < window.until
+        ):
             return instant
         high_priority = self.high_priority(args, kwargs)
         weights = self.weights(args, kwargs)
         costs = self.quotas.costs(instant, weights, None, high_priority=high_priority, is_cancel=self.is_cancel)
         return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
+
+    def admit_retry_at_once(self, now: float) -> PermitOrGeneration | None:
+        """Return the permit of a retry that is sent at once, having paid its quotas; None where it needs a gate.
+
+        It is let through as a driver lets a first attempt through: by a closed breaker and by windows that have room.
+        True is the permit where there is no breaker.
+        """
+        permit: PermitOrGeneration | None = True if self.breaker is None else self.breaker.generation
+        windows = () if self.quotas is None else self.quotas.unit_windows
+        if not permit or windows is None or self.admission is not None or self.hold.current:
+            return None
+        for index, window in enumerate(windows):
+            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
+            if window.fast_path and window.sends[0] + window.span <= now < window.until:
+                window.sends.append(now)
+            else:
+                undo(now, [(paid, 1) for paid in windows[:index]])
+                return None
+        return permit
 
 
 def _in_lookup() -> bool:

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from ...errors import RejectedError
 from ..classify.attach import annotate, attach_failure
-from ..classify.failure import Failure
+from ..classify.failure import Failure, changed
 from .attempt_end import apply_holds, is_rejection
 from .attempt_permit import AttemptPermit
 from .call_events import CallEvents
@@ -20,6 +18,7 @@ from .context import CallContext
 from .failure_report import call_failure, cancelled_failure
 from .gate_plan import PermitOrGeneration
 from .inner_calls import InnerCalls
+from .late_lookup import LateLookup
 from .plan import Plan
 from .reconcile import UncertainWrite
 from .sent_attempts import SentAttempts
@@ -146,20 +145,21 @@ class CallHistory:
         call, or by the function itself. Waiting for them is their own business.
         """
         # A rejection after the API's own answer is not the answer to the call.
-        if is_rejection(outcome) and self.outcome is not None:
+        if self.outcome is not None and is_rejection(outcome):
             return self._record_rejection(outcome)
         self.events.outcome, self.failed_at = outcome, now
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self.sent.under_way = False
-        failure = self._inner.explain(outcome)
+        is_rejected = is_rejection(outcome)
+        failure = self._inner.explain(outcome, is_rejected=is_rejected)
         self.permit.settle(failure, outcome, now)
         self.sent.record(failure, self.attempt, now)
         is_inner = self._inner.last is not None
         if not is_inner and not self.plan.info.resumed:  # an attempt that was made before began its holds then
             apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
-        self.events.is_inner = is_inner or is_rejection(outcome)
-        if not is_rejection(outcome):  # of which nothing was sent
+        self.events.is_inner = is_inner or is_rejected
+        if not is_rejected:  # of which nothing was sent
             self.plan.counts.add_failed_attempt(failure)
         return self.events.is_inner
 
@@ -239,7 +239,9 @@ class CallHistory:
     def _record_unsettled(self, final: Failure, outcome: str) -> None:
         plan = self.plan
         plan.count_end(outcome, self._began)
-        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time())
+        lookup = LateLookup(plan, self.call, self.sent.uncertain_write) if plan.info.reconcile is not None else None
+        is_inner = self.call.key is None and final.key is not None  # it is the key of a call inside this one
+        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time(), lookup, is_inner=is_inner)
 
     def _count_lookups(self, result: str) -> None:
         if self.looked_up:
@@ -254,16 +256,14 @@ class CallHistory:
         """Return the failure of the whole call."""
         failure, sent, inner = self.failure, self.sent, self._inner.last
         looked_up = sent.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        end = partial(call_failure, failure, self.call, self.plan, self.outcome, looked_up=looked_up)
-        final = end(maybe_executed=self.maybe_executed)
-        if final.executed == "no" and not sent.record_not_executed(duplicate=failure.duplicate):
-            final = end(maybe_executed=True)
-        changes: dict[str, Any] = {"attempts": self._inner.requests}
-        if self.events.lookup_error is not None:
-            changes["lookup_error"] = self.events.lookup_error
-        if inner is not None and inner.certain and final.key is None and not sent.key_missing:
+        changes: dict[str, Any] = {"attempts": self._inner.requests, "lookup_error": self.events.lookup_error}
+        if inner is not None and inner.certain and self.call.key is None and not sent.key_missing:
             changes |= {"key": inner.failure.key, "sent_at": inner.failure.sent_at}
-        return replace(final, **changes)
+        end = self.call, self.plan, self.outcome
+        final = call_failure(failure, *end, maybe_executed=self.maybe_executed, looked_up=looked_up, **changes)
+        if final.executed == "no" and not sent.record_not_executed(duplicate=failure.duplicate):
+            final = call_failure(failure, *end, maybe_executed=True, looked_up=looked_up, **changes)
+        return final
 
     def abandon(self, error: BaseException) -> None:
         """Record that the call was cancelled: permits go back, nothing is counted. Does nothing after its end.
@@ -281,9 +281,11 @@ class CallHistory:
         failure = cancelled_failure(plan, call, maybe_executed=maybe_executed, attempts=self._inner.requests + sending)
         inner = self._inner.interrupted(error)
         if inner is not None and inner.key is not None and failure.key is None and not self.sent.key_missing:
-            failure = replace(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
+            failure = changed(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
         attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
         if maybe_executed and not plan.idempotent:
+            if sending:
+                self.sent.open_under_way()
             self._record_unsettled(failure, "cancelled")
         else:
             plan.count_end("cancelled", self._began)

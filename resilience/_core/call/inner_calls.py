@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf
 
 from ..classify.attach import LATEST_RECORD, InnerFailure, failure_of_context, inner_failure
-from ..classify.failure import Failure
-from .attempt_end import is_rejection
+from ..classify.failure import Failure, changed
 from .failure_report import attempt_failure, failure_of_inner_call
 from .plan import Plan
 
@@ -37,19 +35,19 @@ class InnerCalls:
         self._context = context
         self._latest_record = LATEST_RECORD[0]
 
-    def explain(self, outcome: object) -> Failure:
-        """Return what the outcome of the last attempt means, and count its requests."""
+    def explain(self, outcome: object, *, is_rejected: bool) -> Failure:
+        """Return what the outcome of the last attempt means, and count its requests; a rejection has made none."""
         inner = self.last = self.find(outcome)
         if inner is None:
-            self.requests += not is_rejection(outcome)
+            self.requests += not is_rejected
             return attempt_failure(self._plan, outcome)
         self.requests += inner.attempts
         failure = failure_of_inner_call(self._plan, outcome, inner.failure)
         if getattr(outcome, "resilience_executed", None) == "maybe":
-            return replace(failure, executed="maybe", proof="none")  # raised after the answer to the attempt itself
+            return changed(failure, executed="maybe", proof="none")  # raised after the answer to the attempt itself
         if inner.certain or attempt_failure(self._plan, outcome).executed != "maybe":
             return failure
-        return replace(failure, executed="maybe", proof="none")  # it may be another call's: the less certain one counts
+        return changed(failure, executed="maybe", proof="none")  # it may be another call's: the less certain one counts
 
     def count_rejected(self, outcome: object) -> None:
         """Count the requests of an attempt that was rejected from inside after all."""

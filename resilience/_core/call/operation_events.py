@@ -41,6 +41,10 @@ class OperationEvents:
         if self._events.listeners:
             self._events.emit(name, **{**self._names, **fields})
 
+    def deliver(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Deliver an event of this operation that a listener wants; see `Events.wants`."""
+        self._events.deliver(name, {**self._names, **fields})
+
     def emit_success(self, duration: float, attempts: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Emit a call that ended well to those who listen to successes."""
         names = self._names

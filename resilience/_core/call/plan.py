@@ -53,6 +53,7 @@ class Plan:
         "control_flow",
         "counts",
         "deadline",
+        "deliver",
         "emit",
         "emit_breaker_events",
         "emit_success",
@@ -147,7 +148,7 @@ class Plan:
         self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         operation_events = OperationEvents(events, policy.name, info, breaker, fn)
-        self.emit = operation_events.emit
+        self.emit, self.deliver = operation_events.emit, operation_events.deliver
         self.emit_breaker_events = operation_events.emit_breaker_events
         self.emit_success = operation_events.emit_success
         self.gate = GatePlan(
@@ -208,14 +209,11 @@ class Plan:
             per_attempt=min(self.attempt_timeout, self.deadline),
             keys=self.keys,
             breaker=self.breaker,
-            waits=gate.wait_for_breaker,
             deposits=None if self.budget is None else self.budget.deposits,
             window=gate.rate_window,
             hold=gate.hold,
-            needs_gate=gate.is_needed,
-            take_at_once=take_at_once_of(gate),
+            take_at_once=take_at_once_of(gate) if gate.is_needed else None,
             new_slot=new_slot_of(gate),
-            admission=gate.admission,
             new_stamps=self.info.new_stamps if self.logs_sends else None,
             successes=self.counts.successes,
             counts=self.counts,

@@ -53,8 +53,10 @@ class Payment:
 
     def count_wait(self, seconds: float, now: float) -> None:
         """Measure a wait for the quota whose window allowed no attempt; it ends at this monotonic instant."""
-        if self._waits_for is not None and self._plan.quotas is not None:
-            self._plan.quotas.quota_of_window(self._waits_for).waits.add(seconds, now)
+        quotas = self._plan.quotas
+        assert quotas is not None, "without a quota nothing waits for it"
+        assert self._waits_for is not None
+        quotas.quota_of_window(self._waits_for).waits.add(seconds, now)
 
     def undo(self) -> None:
         """Take back what was paid."""

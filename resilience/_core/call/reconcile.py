@@ -156,12 +156,19 @@ class UncertainWrite:
         only_refused = bool(self._open) and all(attempt.is_likely_refused for attempt in self._open)
         if self._lookups < self._rules.early_checks and not only_refused:
             return now + wait
-        return max(self._fence_ends(), now + _TICK)
+        return max(self.fence_ends(), now + _TICK)
 
     def reopen(self) -> None:
         """Record that a stream has seen the order after lookups had cleared the write: only a find settles it now."""
         if not self._open:
             self._open.append(_OpenAttempt(None, inf))
+
+    def take_over(self, earlier: UncertainWrite) -> None:
+        """Take the open attempts of an earlier call with the same key: "not found" must be proof for them too."""
+        self._open += earlier._open
+        self._first_stamp = min(self._first_stamp, earlier._first_stamp)
+        began = (self._began, earlier._began)
+        self._began = None if None in began else min(one for one in began if one is not None)
 
     def lookup_failed(self) -> None:
         """Record that a lookup failed or was rejected: it proves nothing."""
@@ -192,7 +199,7 @@ class UncertainWrite:
         self._open.clear()
         return LookupVerdict.CLEAR
 
-    def _fence_ends(self) -> float:
+    def fence_ends(self) -> float:
         """Return the monotonic instant at which "not found" will be believed."""
         return max(map(self._fence_of, self._open), default=-inf)
 

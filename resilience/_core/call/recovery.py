@@ -30,6 +30,9 @@ from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
 
+_SEND = Step(Action.SEND)
+_FOLLOWED_HINTS = ("resync_clock", "treat_as_done", "requery_once")
+
 
 class Recovery:
     """One call's way from its first failure to its end. One object per failed call, used by one thread or task.
@@ -42,6 +45,7 @@ class Recovery:
     """
 
     __slots__ = (
+        "_admitted",
         "_after_wait",
         "_followed_hints",
         "_gate_rejection",
@@ -89,6 +93,7 @@ class Recovery:
         self._inner_gave_up = False
         self._followed_hints: tuple[str, ...] = ()  # not a set: an empty one takes 216 bytes
         self._gate_rejection: Exception | None = None
+        self._admitted: PermitOrGeneration | None = None  # the permit of an attempt that is sent without a gate
 
     # --- what the driver reports --------------------------------------------------------------
 
@@ -120,7 +125,7 @@ class Recovery:
             self._time.cut_wait()
         self._time.end_wait()
         # Where the deadline has passed meanwhile, the gate of an attempt rejects it.
-        return self._begin_lookup() if self._after_wait is Action.LOOK_UP else Step(Action.SEND)
+        return self._begin_lookup() if self._after_wait is Action.LOOK_UP else _SEND
 
     def watch_reports(self) -> OpenWriteHandle | None:
         """Return the handle by which a stream ends the wait for the next lookup; None where no lookup is waited for.
@@ -137,17 +142,21 @@ class Recovery:
         return self._history.permit.trial
 
     def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
-        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
+        """Return the gate that the next attempt must pass; None where it may be sent, or meets the breaker alone.
 
         Args:
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
+        plan, late = self.plan, self._is_late()
+        self._admitted = None if late else plan.gate.admit_retry_at_once(self.now())
+        if self._admitted is not None:
+            return None
         if self._history.permit.trial is not None:
             self._history.permit.trial.is_over = is_over
-        if not (self._is_late() or self.plan.gate.is_needed or self.plan.gate.hold.current):
+        if not (late or plan.gate.is_needed or plan.gate.hold.current):
             return None
         deadline = self._history.context.deadline
-        return AttemptGate(self.plan.gate, self.call, deadline, self._time.ahead, is_over)
+        return AttemptGate(plan.gate, self.call, deadline, self._time.ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
         """Begin the next attempt and return its context for the context variable; None when it is rejected."""
@@ -157,10 +166,13 @@ class Recovery:
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
-        history = self._history
-        if not history.permit.take(self.now(), self.call, gate):
+        history, late = self._history, False
+        if self._admitted is not None:
+            history.permit.take_at_once(self._admitted)
+        elif history.permit.take(self.now(), self.call, gate):
+            late = self._is_late()  # a listener of the breaker's event was slow
+        else:
             return None
-        late = self._is_late()  # a listener of the breaker's event was slow
         if late or self.lookups.reopen_if_reported():
             history.permit.release()
             self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED) if late else None
@@ -258,7 +270,7 @@ class Recovery:
         """Act on the rule's hint, once per hint and call. Returns None if the normal decision applies."""
         plan, failure = self.plan, self._history.failure
         hint = failure.hint
-        if hint in self._followed_hints or failure.executed == "maybe":
+        if hint not in _FOLLOWED_HINTS or hint in self._followed_hints or failure.executed == "maybe":
             return None
         self._followed_hints += (hint,)  # once: a server that repeats a hint must not keep the call in a loop
         if hint == "resync_clock" and plan.info.can_resync_clock:
@@ -294,7 +306,7 @@ class Recovery:
         self._history.report_failure()
         self._after_wait = then
         if delay <= 0:
-            return self._begin_lookup() if then is Action.LOOK_UP else Step(then)
+            return self._begin_lookup() if then is Action.LOOK_UP else _SEND
         self._time.begin_wait(delay)
         return Step(Action.WAIT, delay)
 

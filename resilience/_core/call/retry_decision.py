@@ -80,6 +80,8 @@ class RetryDecision:
 
     def _finds_arguments_whole(self) -> bool:
         """Return whether another attempt would send what the first one sent; files are rewound."""
+        if not (self._call.args or self._call.kwargs):
+            return True
         if self._one_shot is None:
             self._one_shot = OneShotArguments(self._plan.fn, self._call.args, self._call.kwargs)
         return self._one_shot.rewind()

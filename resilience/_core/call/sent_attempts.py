@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..classify.failure import Failure
+from ..classify.failure import Failure, changed
 from ..stages.fence import Fence
 from .operation_info import fence_of_request
 from .plan import Plan
@@ -69,13 +67,13 @@ class SentAttempts:
             call.sent_at = self._first_stamp() if stamps else plan.clock.time() - (now - self._started)
         if plan.info.signs and stamps is not None and not new_stamps and failure.executed == "maybe":
             # A client that stamps what it sends has sent nothing.
-            failure = replace(failure, executed="no", proof="proven")
+            failure = changed(failure, executed="no", proof="proven")
         call.attempt, call.failure = attempt, failure
         is_uncertain = failure.executed == "maybe" and not failure.duplicate
         self.any_uncertain = self.any_uncertain or is_uncertain
         is_likely_refused = failure.executed == "no" and failure.proof == "likely"
         if is_uncertain or is_likely_refused:
-            self._open(max(new_stamps, default=None), now, failure, is_likely_refused=is_likely_refused)
+            self._open(max(new_stamps, default=None), now, failure.answered_at, is_likely_refused=is_likely_refused)
 
     def record_not_executed(self, *, duplicate: bool) -> bool:
         """Record that the call ends without effect; return False if it may not report that."""
@@ -92,6 +90,11 @@ class SentAttempts:
             call.sent_at = self._first_stamp() if stamps else plan.clock.time() - since
         return True
 
+    def open_under_way(self) -> None:
+        """Record that the attempt under way was cancelled and has to be looked up, if that is possible."""
+        new_stamps = [] if self.stamps is None else self.stamps[self._stamps_seen :]
+        self._open(max(new_stamps, default=None), self._plan.clock.monotonic(), None, is_likely_refused=False)
+
     def _note_missing_key(self) -> None:
         # Nothing can be looked up by a key that was not sent, and a remedy must not name it.
         if self.stamps is not None and self.stamps.key_missing:
@@ -99,7 +102,7 @@ class SentAttempts:
         elif self.stamps is not None and self.stamps.key_unused:
             self._call.key = None
 
-    def _open(self, stamp: float | None, now: float, failure: Failure, *, is_likely_refused: bool) -> None:
+    def _open(self, stamp: float | None, now: float, answered_at: float | None, *, is_likely_refused: bool) -> None:
         """Record that the last attempt has to be looked up, if that is possible."""
         plan, sent_at = self._plan, self._call.sent_at
         if not plan.reconcilable or self.key_missing:
@@ -111,7 +114,7 @@ class SentAttempts:
         self.uncertain_write.attempt_opened(
             sent=now,
             stamp=stamp,
-            answered_at=failure.answered_at,
+            answered_at=answered_at,
             is_likely_refused=is_likely_refused,
             fence=self._reported_fence(),
         )

@@ -129,6 +129,10 @@ def inner_failure(error: BaseException, context: object, after: float = inf) -> 
     def is_inside(record: Record) -> bool:
         return record.gave_up and (record.outer is context or record.number > after)
 
+    if _stands_alone(error):
+        record = _record(error)
+        if record is None or not is_inside(record):
+            return None  # nearly every error
     result: InnerFailure | None = None
     for current, record in _records(error, is_inside):
         failure = record.failure_of(current) if record is not None and is_inside(record) else None
@@ -158,6 +162,16 @@ def _records(
         if record is None or not is_end(record):
             stack += _sources(current)
         yield current, record
+
+
+def _stands_alone(error: BaseException) -> bool:
+    """Return whether an error has come from nothing else: there is nothing to search behind it."""
+    try:
+        if error.__context__ is not None or error.__cause__ is not None:
+            return False
+        return not issubclass(type(error), BaseExceptionGroup) and get(error, "response") is None
+    except Exception:  # an object that refuses to be read
+        return False
 
 
 def _sources(error: object) -> list[Any]:

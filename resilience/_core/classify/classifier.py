@@ -10,19 +10,20 @@ read by `ErrorChain`, once; this module reads `Evidence`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
 from ...errors import ApiError
+from ..base.bounded_dict import BoundedDict
 from ..policy.codes import Category, CodeTable, Envelope, ItemList, Rule
 from ..policy.sections import UnknownErrorSettings
 from .batch_items import failed_items, message_of
 from .code_and_status import code_of
 from .code_match import Match, is_status, rule_of_item
 from .error_chain import ErrorChain
+from .error_shape import Shape, shape_of
 from .evidence import Evidence
-from .failure import Failure
+from .failure import Failure, changed
 from .nested_codes import deciding_code
 from .returned_errors import error_in_result
 from .rule_failure import failure_of_rule, with_executed
@@ -34,6 +35,7 @@ _SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _PROOFS = ("none", "likely", "proven")
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
+_MAX_REMEMBERED = 512  # shapes of errors whose meaning is remembered
 _Members = dict[int, tuple[BaseException, Failure]]
 """The members of groups that one classification has met, by id: groups may share members, and groups of them."""
 
@@ -69,6 +71,7 @@ class Classifier:
         self._search = RuleSearch(self._listed, base, lookup or (lambda _name: None))
         self._unknown = unknown or UnknownErrorSettings()
         self._new_codes: dict[tuple[str, str], object] = {}
+        self._remembered: BoundedDict[tuple[str | None, Shape], Failure] = BoundedDict(_MAX_REMEMBERED)
         self._enveloped = tuple(table for table in self._listed if table.envelope is not None)
 
     def classify(self, outcome: object, *, registry: str | None = None) -> Failure:
@@ -78,7 +81,15 @@ class Classifier:
             outcome: any object.
             registry: name of the table that the caller's client uses, searched first.
         """
-        return self._classified(outcome, registry, {})
+        shape = shape_of(outcome)
+        if shape is None:
+            return self._classified(outcome, registry, {})
+        key = (registry, shape)
+        try:
+            return self._remembered[key]
+        except KeyError:
+            failure = self._remembered[key] = self._classified(outcome, registry, {})
+            return failure
 
     def _classified(self, outcome: object, registry: str | None, members: _Members) -> Failure:
         try:
@@ -134,8 +145,8 @@ class Classifier:
         certain = all_failed and all(item.executed == "no" for item in items)
         proof = min((item.proof for item in items), key=_PROOFS.index) if certain else "none"
         if failure.guessed:  # the answer itself has no code: its first failed item says what is wrong
-            failure = replace(items[0], key=None, http_status=failure.http_status, retry_after=failure.retry_after)
-        return replace(failure, items=items, executed="no" if certain else "maybe", proof=proof)
+            failure = changed(items[0], key=None, http_status=failure.http_status, retry_after=failure.retry_after)
+        return changed(failure, items=items, executed="no" if certain else "maybe", proof=proof)
 
     def _explain(self, chain: Sequence[Evidence], registry: str | None) -> Failure | None:
         """Classify by code, exact class, status, vague class, in this order. Returns None if none matches."""
@@ -193,7 +204,7 @@ class Classifier:
             min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
         )
         code = {name: getattr(coded, name) for name in ("code", "names", "registry", "http_status", "known")}
-        return replace(worst, executed=least_certain.executed, proof=proof, **code)
+        return changed(worst, executed=least_certain.executed, proof=proof, **code)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[tuple[Failure, ...], bool]:
         """Classify the items that a batch's answer lists as failed, each by its own code; and whether all failed."""
@@ -213,7 +224,7 @@ class Classifier:
         else:
             match = Match(rule, table, evidence, "proven")
             failure = failure_of_rule(match, _code_to_report(match))
-        return replace(failure, key=code_of(item.get(item_list.key)))
+        return changed(failure, key=code_of(item.get(item_list.key)))
 
     def _of_program_error(self) -> Failure:
         rule = self._search.base.rule(PROGRAM_ERROR)

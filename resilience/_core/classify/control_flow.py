@@ -70,7 +70,8 @@ class ControlFlow:
 
     def includes(self, outcome: object) -> bool:
         """Return whether an outcome is an exception that steers the program. A group is, if all its members are."""
-        return self._includes(outcome, set())
+        # Nearly every error is of a class that was asked about before, and is none.
+        return self._answers.get(type(outcome)) is not False and self._includes(outcome, set())
 
     def _includes(self, outcome: object, seen: set[int]) -> bool:
         kind = type(outcome)

@@ -19,9 +19,9 @@ from .class_paths import class_paths
 from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
 from .retry_hints import retry_hint
 
-__all__ = ["Evidence", "executed_mark", "gather_evidence"]
+__all__ = ["NAMES", "Evidence", "executed_mark", "gather_evidence"]
 
-_NAMES = (
+NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "_retry_after",
     "resilience_body", "resilience_code", "resilience_executed", "resilience_from_status", "resilience_headers",
@@ -101,7 +101,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         keys: the paths at which bodies hold their code, the first that is there counts.
     """
     is_error = isinstance(source, BaseException)
-    text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", result_reader(source))
+    text, read = (text_of(source), attribute_reader(source, NAMES)) if is_error else ("", result_reader(source))
     response = read("response")
     in_bodies, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     code, codes = _all_codes(source, read, text, in_bodies)

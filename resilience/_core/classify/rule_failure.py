@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite
 
 from ..policy.codes import Category, CodeTable, Executed
 from .code_match import NO_PROOF, Match
 from .evidence import Evidence
-from .failure import Failure
+from .failure import Failure, changed
 
 __all__ = ["failure_of_rule", "with_executed"]
+
+_EMPTY = Failure(Category.RETRYABLE)
 
 
 def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
@@ -27,8 +28,9 @@ def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
         proof == "likely" and rule.category is Category.RETRYABLE and _proves_nothing(evidence)
     )
     executed = "maybe" if rule.executed == "no" and is_doubtful else rule.executed
-    return Failure(
-        rule.category or Category.RETRYABLE,
+    return changed(
+        _EMPTY,
+        category=rule.category or Category.RETRYABLE,
         code=code,
         names=rule.names if known else (),
         registry=table.name if known else None,
@@ -54,7 +56,7 @@ def _proves_nothing(evidence: Evidence) -> bool:
 
 def with_executed(failure: Failure, executed: Executed) -> Failure:
     """Return the failure with what the error, or the part of the program that raised it, knows of its effect."""
-    return replace(failure, executed=executed, proof="proven" if executed == "no" else "none")
+    return changed(failure, executed=executed, proof="proven" if executed == "no" else "none")
 
 
 def _server_time(table: CodeTable, evidence: Evidence) -> float | None:

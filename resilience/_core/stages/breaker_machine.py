@@ -48,19 +48,20 @@ class BreakerMachine:
         lease: grants trials while the breakers of several processes are open together; None where it decides alone.
         refusals: `next(refusals)` counts a call that was rejected since the breaker was closed the last time.
         shadow: it measures and never rejects.
-        slow_after: seconds after which a success counts as slow; None where slow ones are not counted apart.
+        slow_after: seconds after which a success counts as slow; inf where slow ones are not counted apart.
+        untimed_generation: the generation again where no success is slow, so that a driver need not read the clock.
     """
 
     # A driver does inline what `admit` and `succeeded` do while the breaker is closed: it reads `generation`, sends,
-    # compares `generation` with its permit again, and the time with `slow_after`, sets `consecutive_failures` to 0 and
-    # counts into `outcomes`. Each step is one attribute access or one call into C, which CPython never interrupts.
-    # Under the GIL no other thread runs between the comparison and the count either: threads switch when a function is
-    # entered, at a backward jump and after a call.
+    # compares `generation` with its permit again (where there is a `slow_after`, after it has read the clock), sets
+    # `consecutive_failures` to 0 and counts into `outcomes`. Each step is one attribute access or one call into C,
+    # which CPython never interrupts. Under the GIL no other thread runs between the comparison and the count either:
+    # threads switch when a function is entered, at a backward jump and after a call.
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_states",
-        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "lease", "opened_by",
-        "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after",
+        "_trial_from", "_trials", "_watchers", "close_reason", "consecutive_failures", "generation", "key", "lease",
+        "opened_by", "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after", "untimed_generation",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +98,7 @@ class BreakerMachine:
         self.consecutive_failures = self._shadow_permits = 0
         self._trial_from = self.rejects_until = -inf
         self.opened_by: str | None = None
+        self.close_reason = ""  # of a hand that closes it now
         self._open_for = settings.open_for
         self._generations = count(1)
         self.refusals = count()
@@ -140,7 +142,7 @@ class BreakerMachine:
     def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""
         now, slow = began, False
-        if self.slow_after is not None:
+        if self.slow_after != inf:
             now = self._clock()
             slow = now - began > self.slow_after
         if slow:
@@ -182,7 +184,8 @@ class BreakerMachine:
                 return
             if event is not None:
                 refused = self._take_refusals() if event == "circuit_closed" else None
-                emit(event, breaker=self.key, shadow=self.shadow or None, refused=refused)
+                reason, self.close_reason = self.close_reason or None, ""
+                emit(event, breaker=self.key, shadow=self.shadow or None, refused=refused, reason=reason)
             for watcher in self._watchers:
                 watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
 
@@ -215,7 +218,7 @@ class BreakerMachine:
     def _open(self, now: float, by: str) -> None:
         self.opened_by = by
         self._set_trial_from(now + self._open_for)
-        self._closed_generation = self.generation = 0
+        self._closed_generation = self.generation = self.untimed_generation = 0
         self._reset_counts()
         self._states.change_to("open", isolated=self._isolated)
 
@@ -239,11 +242,13 @@ class BreakerMachine:
 
     def _set_generation(self) -> None:
         self.generation = 0 if self._notifies_each_call else self._closed_generation
+        self.untimed_generation = self.generation if self.slow_after == inf else 0
 
     def _take_settings(self, settings: BreakerSettings, lost_after: float) -> None:
         self._settings, self._lost_after = settings, lost_after
         self.shadow = settings.mode == "shadow"
-        self.slow_after = settings.slow_after if settings.slow_rate is not None else None
+        has_limit = settings.slow_rate is not None and settings.slow_after is not None
+        self.slow_after: float = settings.slow_after if has_limit else inf  # type: ignore[assignment]
 
     @property
     def _longest_open(self) -> float:

@@ -25,8 +25,13 @@ class SwitchableBreaker(BreakerMachine):
         """Open it until `close` is called."""
         self._change_at_once(inf, self._force_open, True)
 
-    def close(self) -> None:
-        """Close it and forget what it counted."""
+    def close(self, *, reason: str = "") -> None:
+        """Close it and forget what it counted.
+
+        Args:
+            reason: why, for the event `circuit_closed`.
+        """
+        self.close_reason = reason
         self._change_at_once(-inf, self._close)
 
     def follow_open(self, left: float, by: str, *, open_for: float | None = None, emit: bool = True) -> None:
@@ -85,7 +90,7 @@ class SwitchableBreaker(BreakerMachine):
         now = self._clock()
         if is_mine(self._lock):
             # A signal handler: the change comes later, but what is admitted from now on obeys it.
-            self._closed_generation = self.generation = 0
+            self._closed_generation = self.generation = self.untimed_generation = 0
             self.rejects_until = -inf if self.shadow else now + rejects_for
         self._locked(change, now, *args)
         self._emit_at_once(emit)

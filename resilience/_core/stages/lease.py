@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, NamedTuple
 
 __all__ = ["EndedLease", "Lease", "LeaseQuestion"]
@@ -17,6 +18,8 @@ class Lease(NamedTuple):
         receipt: what the store calls it.
         is_unsure: it begins so late that the store may have lost its memory by then: it is not spent until the store
             has been asked again.
+        wall_until: Unix time from which they may not be spent either. A monotonic clock may stand still while a machine
+            sleeps or is paused, and its lease has ended all the same.
     """
 
     begin: float
@@ -24,6 +27,7 @@ class Lease(NamedTuple):
     permits: int
     receipt: Any
     is_unsure: bool = False
+    wall_until: float = inf
 
 
 class EndedLease(NamedTuple):

@@ -37,6 +37,7 @@ class LeasedWindow(PermitLedger):
         span: float,
         terms_of: Callable[[int, float], LeaseTerms],
         ask: Callable[[LeasedWindow], object],
+        wall: Callable[[], float] = lambda: -inf,
     ) -> None:
         """Begin without permits.
 
@@ -45,8 +46,9 @@ class LeasedWindow(PermitLedger):
             span: seconds.
             terms_of: returns how that is divided.
             ask: has another thread call `question`. Never waits.
+            wall: returns the Unix time.
         """
-        super().__init__(max_sends, span, terms_of)
+        super().__init__(max_sends, span, terms_of, wall)
         self._ask = ask
         self.cancels = CancelWindow(self)
 
@@ -99,7 +101,8 @@ class LeasedWindow(PermitLedger):
         if not weight or self.has_permits(now, weight):
             return now
         booked = self._booked
-        if booked is not None and booked.until > now and weight <= booked.permits and not _is_doubtful(booked, now):
+        is_usable = booked is not None and weight <= booked.permits and not _is_doubtful(booked, now)
+        if booked is not None and is_usable and not self.is_over(booked, now):
             ready = max(now, booked.begin, self.ready_alone(now, weight))
         elif weight > self.terms.leased:
             ready = inf

@@ -101,7 +101,12 @@ class OutcomeWindow:
 
     def counts(self, now: float) -> Counts:
         """Return the counts of the last `span` seconds."""
-        _, total, failures, slow = self._marks_within(now)[0]
+        if now >= self.end:
+            self.close_slice(now)
+        marks, since = self._marks, now - self.span
+        # Nearly always no mark has left the span since this was last asked, and nothing is copied.
+        oldest = marks[0] if len(marks) < 2 or marks[1][0] > since else _marks_since(since, list(marks))[0]
+        _, total, failures, slow = oldest
         recent_failures = self.failures - failures
         return self.total - total - recent_failures, recent_failures, self.slow - slow
 

@@ -37,12 +37,15 @@ class PermitLedger(RateWindow):
 
     __slots__ = (
         "_alone_until", "_asked_at", "_batch", "_booked", "_current", "_ended", "_inside", "_log", "_overdrawn",
-        "_round_trip", "_terms_of", "standing", "terms", "window_span",
+        "_round_trip", "_terms_of", "_wall", "standing", "terms", "window_span",
     )  # fmt: skip
 
-    def __init__(self, max_sends: int, span: float, terms_of: Callable[[int, float], LeaseTerms]) -> None:
+    def __init__(
+        self, max_sends: int, span: float, terms_of: Callable[[int, float], LeaseTerms], wall: Callable[[], float]
+    ) -> None:
         """Begin without permits; see `LeasedWindow`."""
         super().__init__(max_sends, span)
+        self._wall = wall
         self._terms_of = terms_of
         self._log, self.window_span = self.sends, span
         self.span = _NEVER_AGAIN
@@ -159,7 +162,14 @@ class PermitLedger(RateWindow):
     def has_permits(self, now: float, weight: int) -> bool:
         """Return whether so many permits can be spent now. Those that can are at the left."""
         sends = self.sends
-        return now < self.until and weight <= len(sends) and sends[weight - 1] == -inf
+        if now >= self.until or weight > len(sends) or sends[weight - 1] != -inf:
+            return False
+        current = self._current  # read once: another thread may close it
+        return current is not None and not self.is_over(current, now)
+
+    def is_over(self, lease: Lease, now: float) -> bool:
+        """Return whether a lease has ended, by the monotonic clock or by the wall clock."""
+        return lease.until <= now or self._wall() >= lease.wall_until
 
     def _taken(self, now: float) -> int:
         """Return how many sends are in no log yet: those of the lease in hand, all of it until it ends."""
@@ -174,7 +184,7 @@ class PermitLedger(RateWindow):
             return
         self._close_current()
         self._booked = None
-        permits = min(booked.permits, self._free_alone(now, booked.permits)) if booked.until > now else 0
+        permits = 0 if self.is_over(booked, now) else min(booked.permits, self._free_alone(now, booked.permits))
         if not permits:
             self._ended.append(EndedLease(booked))
             return
@@ -206,6 +216,12 @@ class PermitLedger(RateWindow):
         while self._inside:
             self._log.append(self._inside.popleft())
             self._overdrawn += 1
+
+    def _update_fast_path(self, now: float) -> None:
+        # Drivers do not read the wall clock: a lease that it has ended is taken out of their hands here.
+        if self._current is not None and self._wall() >= self._current.wall_until:
+            self._close_current()
+        super()._update_fast_path(now)
 
     # --- what a `RateWindow` does by its sends --------------------------------------------------
 

@@ -38,21 +38,20 @@ class Schedule:
     attempt in the state for as long as that takes.
     """
 
-    __slots__ = ("_of_user", "_stop", "_wait")
+    __slots__ = ("_new_state", "_of_user", "_stop", "_wait")
 
     def __init__(self, retry: RetrySettings, random: Random) -> None:
         import tenacity
 
+        self._new_state: Any = tenacity.RetryCallState
         self._of_user = retry.stop is not None or retry.wait is not None
         self._stop = retry.stop or tenacity.stop_after_attempt(retry.max_attempts)
         self._wait = retry.wait or _wait(retry.backoff, random)
 
     def begin(self, started: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tenacity.RetryCallState:
         """Return the tenacity state of one call that began at this monotonic second."""
-        import tenacity
-
         # `Retrying.iter` would do as well and costs four times as much: it builds a list of actions for each attempt.
-        state = tenacity.RetryCallState(None, None, args, kwargs)  # type: ignore[arg-type]
+        state: tenacity.RetryCallState = self._new_state(None, None, args, kwargs)
         state.start_time = started
         return state
 

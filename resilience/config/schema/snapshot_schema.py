@@ -181,6 +181,10 @@ _LISTS: dict[str, tuple[str, Schema]] = {
                 "The process that has it, in an outbox that several processes share; null where there is none.",
                 optional=True,
             ),
+            "no_lookup": _text(
+                "Why it cannot be looked up by the console or by `Policies.look_up`; null where it can be.",
+                optional=True,
+            ),
         },
     ),
     "counters": (

@@ -211,10 +211,10 @@ class PostgresStore:
         return self._execute(FORGET, {"older_than": older_than}).changed
 
     def _select(self, where: str, **values: Any) -> list[Row]:
-        rows = map(_read, self._execute(SELECT.format(where=where), values).rows)
         # A write that was executed is done, whatever is stored. One that was not is failed only once that is stored:
-        # until then another process may adopt it, and send it.
+        # until then another process may adopt it, and send it. Read before the rows are: the thread may store it then.
         done = {(held.key, held.operation) for held, state in tuple(self._unsettled.items()) if state == "done"}
+        rows = map(_read, self._execute(SELECT.format(where=where), values).rows)
         return [row._replace(state="done") if (row.key, row.operation) in done else row for row in rows]
 
     def _execute(self, statement: str, values: dict[str, Any]) -> Answer:

@@ -17,6 +17,7 @@ from .server_errors import OutboxServerError, server_error, unreachable
 __all__ = ["Answer", "ServerConnections", "execute"]
 
 _CONNECTIONS = 4  # at once; a statement takes about as long as one flush of the server's log
+_END_TIMEOUT = 2.0  # seconds for tasks that were cancelled to end
 _RETRY = (0.05, 1.0)  # seconds between two tries to connect: the first, and the longest
 _SETTINGS = """
     SELECT set_config('synchronous_commit',
@@ -64,7 +65,9 @@ class ServerConnections:
         for task in tuple(asyncio.all_tasks() - {asyncio.current_task()}):
             task.cancel()
         self.drop_idle()
-        await asyncio.sleep(0)
+        # A beat that is under way cancels its query first. A task that is destroyed before it has ended is reported.
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks, timeout=_END_TIMEOUT)
 
     async def _beating(self) -> None:
         while True:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from .order_book import BookChange
 
@@ -27,8 +27,7 @@ class MessageKind(Enum):
     OTHER = "anything else"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A parsed frame.
 
     Attributes:
@@ -46,7 +45,7 @@ class Message:
     """
 
     kind: MessageKind
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = MappingProxyType({})
     id: Hashable = None
     op: str = ""
     code: str = ""

@@ -16,7 +16,7 @@ from .connection import Connection
 from .dialect import Arg, Message, MessageKind
 from .request import SocketRequest
 from .state import State, stream_error
-from .steps import Close, DeliverAnswer, Emit, Step
+from .steps import Close, DeliverAnswer, Emit, Step, only_update
 from .stream_failure import StreamFailure, stream_failure
 from .update_filter import UpdateFilter
 
@@ -127,9 +127,7 @@ class Session(UpdateFilter):
         if request is not None:
             return self._answer(request, connection, message, now)
         steps = _HANDLERS[message.kind](self, connection, message, now)
-        if message.kind is MessageKind.DATA and all(
-            isinstance(step, Emit) and step.event == "update" for step in steps
-        ):
+        if message.kind is MessageKind.DATA and (not steps or only_update(steps) is not None):
             # The hot path: an update on a live connection changes no timer.
             return steps if connection.live_at is not None else steps + self.advance(now)
         return steps + self.tick(now)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .dialect import Message
 from .request import SocketRequest
 from .stream_failure import Gap
 
-__all__ = ["Close", "DeliverAnswer", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
+__all__ = ["Close", "DeliverAnswer", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step", "only_update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,20 @@ class Prime:
     args: Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(NamedTuple):
     """Emit an event; `key` is the subscription of an update, `change` says that it needs those before it."""
 
     event: str
     value: Any
     key: Any = None
     change: bool = False
+
+
+def only_update(steps: Sequence[Any]) -> Emit | None:
+    """Return the step that emits an update, if it is the only one."""
+    if len(steps) == 1 and isinstance(steps[0], Emit) and steps[0].event == "update":
+        return steps[0]
+    return None
 
 
 Step = DeliverAnswer | Open | Send | Close | Resync | Fetch | Prime | Emit

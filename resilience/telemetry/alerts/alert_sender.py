@@ -60,7 +60,7 @@ def send_alerts(
 
     Raises:
         ValueError: an argument is wrong. The message does not show the URL.
-        TypeError: `fields` are given for a function, which makes the whole message.
+        TypeError: `fields` are given for a function, which makes the whole message; or the name is no string.
 
     Example:
         >>> from resilience import Policies
@@ -70,6 +70,8 @@ def send_alerts(
     """
     fields = dict(fields or {})
     _check(format, fields)
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name: expected a string, got {type(name).__name__}")
     seconds = {"every": every, "remind_after": remind_after, "open_for": open_for, "forget_after": forget_after}
     for argument, value in seconds.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
