@@ -28,12 +28,12 @@ LINE, CHARACTER = 19, 8.43  # pixels of a line and of a character at 14 px
 QUICKER = 2.0  # the picture shows the run at this speed
 PAUSE = 6.0  # seconds for which the last state is shown
 _CODE = re.compile(r"\x1b\[([0-9;]*)m|\x1b\[[0-9;?]*[A-Za-z]")
-_HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
+_HEAD = """<svg xmlns="http://www.w3.org/2000/svg" class="demo" viewBox="0 0 {width} {height}"
  role="img" aria-labelledby="demo-title">
 <title id="demo-title">{title}</title>
 <style>
-text{{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#d7dce2;white-space:pre}}
-.b{{font-weight:700}}.g{{fill:#7bd88f}}.r{{fill:#ff8f85}}.y{{fill:#f2c14e}}
+.demo text{{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#d7dce2;white-space:pre}}
+.demo .b{{font-weight:700}}.demo .g{{fill:#7bd88f}}.demo .r{{fill:#ff8f85}}.demo .y{{fill:#f2c14e}}
 </style>
 <rect width="{width}" height="{height}" rx="8" fill="#1b2027"/>
 <rect width="1" height="1" opacity="0">

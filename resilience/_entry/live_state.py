@@ -165,10 +165,10 @@ class LiveState:
 
         Raises:
             PolicyError: there is no policy of that name.
-            TypeError: the reason is no text.
+            TypeError: the reason is not a string.
         """
         if not isinstance(reason, str):
-            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
+            raise TypeError(f"reason: expected a string, got {type(reason).__name__}")
         settings = None if policy is None else self._settings_of(policy)
         name = None if settings is None else settings.name
         return self._shared.isolations.release(name, reason) + self._shared.release(settings)

@@ -1,6 +1,6 @@
 """Answers the requests of the console by Starlette: the page, its live data, the snapshot endpoint and the actions.
 
-It is the only importer of Starlette. Who may ask, and what an action does, is decided by the same code as in the
+It is the only importer of Starlette. Access and actions are decided by the same code as in the
 snapshot server.
 """
 
@@ -46,7 +46,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_POLL = 0.1  # seconds between two looks for the next event of the event stream
+_POLL = 0.1  # seconds between two checks for the next event of the event stream
 
 Answer = Callable[[Request], Awaitable[Response]]
 

@@ -433,5 +433,5 @@ def test_the_reason_of_a_release() -> None:
         running.isolate("p", reason="wrong")
         running.release("p", reason=words)
     assert [reason for name, reason in said if name == "circuit_released"] == ["mended", "wrong"]
-    with pytest.raises(TypeError, match="reason: expected a text, got int"):
+    with pytest.raises(TypeError, match="reason: expected a string, got int"):
         running.release(reason=7)  # type: ignore[arg-type]
