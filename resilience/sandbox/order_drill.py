@@ -135,9 +135,9 @@ def _place_all(
     place: PlaceOrder, knows_unknown: bool, ids: Sequence[str], workers: int, tick: Callable[[], None]
 ) -> dict[str, str]:
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_report, place, knows_unknown, client_id): client_id for client_id in ids}
         reports = {}
         try:
+            futures = {pool.submit(_report, place, knows_unknown, client_id): client_id for client_id in ids}
             for future in as_completed(futures):
                 reports[futures[future]] = future.result()
                 tick()
