@@ -62,7 +62,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
-            if now() >= deadline:  # the user's function that makes keys was slow
+            started = now()  # the user's function that makes keys may be slow; a send counts from now on
+            if started >= deadline:
                 raise reject_expired(plan, outer)
         slot: Any = None
         try:

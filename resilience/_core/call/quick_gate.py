@@ -47,8 +47,9 @@ def take_at_once_of(gate: GatePlan) -> TakeAtOnce:
     def take(
         permit: PermitOrGeneration | None, now: float, deadline: float, slot: Slot | None
     ) -> PermitOrGeneration | None:
-        # A user's function that finds lanes may be slow.
-        if permit and slot is not None and (now_again is None or now_again() < deadline) and enter(slot):
+        if now_again is not None:
+            now = now_again()  # a user's function that finds lanes may be slow; the send counts from now on
+        if permit and slot is not None and now < deadline and enter(slot):
             return pay(permit, now, deadline, None) if windows else permit
         return None
 
