@@ -316,14 +316,21 @@ class OpenWrite:
         """
         self._is_left = True
         if self._pending is not None or self.proves_failure(error):
-            _, cancellation = await self._store.in_background(partial(self._settle, error), durable=True)
+            _, cancellation = await self._store.in_background(
+                partial(self._settle_anew, error, self._is_settled), durable=True
+            )
             if cancellation is not None:
                 raise cancellation
 
     def settle_later(self) -> None:
         """Settle the row of a write that has a result: soon, because the result must not wait or be cancelled."""
         self._is_left = True
-        self._store.post(partial(self._settle, None))
+        self._store.post(partial(self._settle_anew, None, self._is_settled))
+
+    def _settle_anew(self, error: BaseException | None, was_settled: bool) -> None:
+        # A file makes a step once more whose transaction has failed as a whole.
+        self._is_settled = was_settled
+        self._settle(error)
 
     def _settle(self, error: BaseException | None) -> None:
         if self._pending is not None:  # never recorded, hence never sent; a row with this key is another write's
