@@ -82,7 +82,7 @@ class LiveView:
         snapshot = self._policies.snapshot()
         rows = live_rows(snapshot)
         self._rates.failed_attempts = self._failed_attempts
-        lately = self._rates.sample(snapshot)
+        lately = self._rates.sample(snapshot, now)
         is_point = now >= self._point_due
         if is_point:
             self._point_due = now + INTERVAL
@@ -101,7 +101,9 @@ class LiveView:
 
     def whole(self) -> str:
         """Return everything that a page needs which has just been opened, as JSON; after the first tick."""
-        history = {"points": self._history.points(), "trend": list(self._trend), "every": INTERVAL}
+        # Pairs, because a row is named by what a program or an API chose: keys of an object are not redacted.
+        points = list(self._history.points().items())
+        history = {"points": points, "trend": list(self._trend), "every": INTERVAL}
         return json_text({**self._latest, "point": False, "history": history, "feed": self._feed.entries()})
 
     def _take_events(self) -> None:

@@ -73,8 +73,9 @@ class Console:
             self._thread.join(_JOIN_TIMEOUT)
 
     def reset_after_fork(self) -> None:
-        """Close the child's copy of the socket: the parent serves on."""
+        """Close the child's copy of the socket, and listen to no event: the parent serves on."""
         self._closed.set()
+        self._view.stop()
         self._viewers.forget()
         with contextlib.suppress(OSError):
             self._socket.close()

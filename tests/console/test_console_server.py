@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -119,6 +122,57 @@ def test_wrong_requests(url: str) -> None:
     assert post(url, "close", policy="prices").body["error"].startswith("key: missing; close takes for example")
     assert post(url, "look_up").body["error"].startswith("key: missing; look_up takes for example")
     assert post(url, "look_up", key="none").status == 409
+
+
+def test_no_redirect_is_sent_to_anybody(url: str) -> None:
+    """A path with a slash at its end is another path, and its answer has the checks and headers of all."""
+    assert fetch(url, "/snapshot/", Host="evil.example")[0] == 403
+    status, _, headers = fetch(url, "/snapshot/")
+    assert (status, headers["Location"], headers["X-Frame-Options"]) == (404, None, "DENY")
+
+
+def test_pages_that_are_opened_at_once(url: str) -> None:
+    """Each gets the whole and then what changes: none is taken for a slow one because of the others."""
+    streams = [live(url) for _ in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        assert {kind for kind, _ in pool.map(next, streams)} == {"whole"}
+        for _ in range(2):
+            assert {kind for kind, _ in pool.map(next, streams)} == {"change"}
+    for stream in streams:
+        stream.close()
+
+
+FORK = """
+import os, sys
+from resilience import Policies
+from resilience.console import serve
+policies = Policies.from_mapping({"policies": {"p": {"retry": "off", "breaker": "off"}}}, log=False)
+
+@policies.resilient("p", operation="op", idempotent=True)
+def fail():
+    raise ConnectionResetError
+
+def lose():
+    try:
+        fail()
+    except ConnectionResetError:
+        pass
+
+with serve(policies, token="open-sesame") as console:
+    child = os.fork()
+    if child == 0:
+        lose()
+        os._exit(len(console._view._events))
+    assert os.waitpid(child, 0)[1] == 0
+    lose()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_collects_nothing() -> None:
+    """Nobody reads there what the console would keep; the program ends without a word."""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_the_snapshot_endpoint(url: str, policies: Policies) -> None:
