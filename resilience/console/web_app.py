@@ -76,6 +76,7 @@ class _Answers:
         return _stream(self.live.stream())
 
     async def events(self, _request: Request) -> Response:
+        self.viewers.check_room()  # here: the stream begins when its status is sent already
         return _stream(self._events())
 
     async def action(self, request: Request) -> Response:

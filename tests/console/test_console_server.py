@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from resilience import NOT_FOUND, Found, Policies
-from resilience.console import serve
+from resilience.console import serve, viewers, web_server
 from resilience.testing import FakeClock
 from tests.console.event_stream import EventStream, ask
 
@@ -140,6 +140,38 @@ def test_pages_that_are_opened_at_once(url: str) -> None:
             assert {kind for kind, _ in pool.map(next, streams)} == {"change"}
     for stream in streams:
         stream.close()
+
+
+def test_a_viewer_too_many(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told so, by the status too."""
+    monkeypatch.setattr(viewers, "MAX_VIEWERS", 1)
+    stream = EventStream(url, **TOKEN)
+    stream.first("snapshot")
+    reply = ask(url, "/events", **TOKEN)
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    stream.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone can tell")
+def test_a_viewer_that_reads_nothing_is_disconnected(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep its place from others for as long as it lives."""
+    monkeypatch.setattr(web_server, "_SEND_TIMEOUT", 200)
+    with serve(policies, token="open-sesame") as console, socket.socket() as stuck:
+        address = urlsplit(console.url)
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        stuck.connect((address.hostname, address.port))
+        head = f"GET /events HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {TOKEN['Authorization']}\r\n\r\n"
+        stuck.sendall(head.encode())
+        assert until(lambda: bool(console._viewers._viewers))
+        for number in range(20):
+            policies.isolate("trade", reason=f"{number}" * 400)
+        assert until(lambda: not console._viewers._viewers)
+
+
+def until(is_true: Callable[[], bool]) -> bool:
+    """Wait until something is true, a minute at most."""
+    pause = threading.Event()
+    return any(is_true() or pause.wait(0.05) for _ in range(1_200))
 
 
 FORK = """
