@@ -21,7 +21,7 @@ from resilience.telemetry.alerts import AlertMessage, send_alerts
 from resilience.telemetry.alerts.alert_message import body_of
 from resilience.telemetry.alerts.alert_rounds import AlertRounds
 from resilience.telemetry.alerts.new_entries import NewEntries
-from resilience.telemetry.alerts.webhook import Delivery, Webhook
+from resilience.telemetry.alerts.webhook import Delivery, Webhook, _beginning_of
 from resilience.telemetry.inbox import Inbox, InboxEntry
 from resilience.telemetry.redaction import redact
 from resilience.testing import FakeClock
@@ -258,6 +258,19 @@ def test_no_server_is_retryable() -> None:
     with hook() as server:
         url = server.url
     assert Webhook(url).post({}, 10) == Delivery(False, True, caused_by="ConnectionRefusedError")
+
+
+class Drops:
+    """The body of an answer that comes byte by byte, and never ends."""
+
+    def read1(self, _size: int) -> bytes:
+        return b"x"
+
+
+def test_an_answer_that_does_not_end_is_left() -> None:
+    """The thread has other messages to send: it takes a beginning, or what comes until a moment."""
+    assert len(_beginning_of(Drops(), float("inf"))) == 10_000
+    assert _beginning_of(Drops(), 0.0) == b""
 
 
 def entry(**fields: Any) -> InboxEntry:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPMessage
+from time import monotonic
 from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -98,7 +99,7 @@ class Webhook:
                 return Delivery(True, http_status=answer.status)
         except HTTPError as error:
             with error:
-                return _refused(error)
+                return _refused(error, monotonic() + timeout)
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None)  # of urllib's own error, which says no more than that
             return Delivery(False, True, caused_by=type(reason if isinstance(reason, Exception) else error).__name__)
@@ -123,13 +124,21 @@ def _secrets(url: str, parts: SplitResult, headers: Mapping[str, str]) -> Iterat
         yield from value.split()
 
 
-def _refused(error: HTTPError) -> Delivery:
-    try:
-        text = error.read(_MAX_ANSWER).decode("utf-8", "replace")
-    except (OSError, HTTPException):
-        text = ""
+def _refused(error: HTTPError, until: float) -> Delivery:
+    text = _beginning_of(error, until).decode("utf-8", "replace")
     # Telegram and Discord say it in the body too, where a proxy may have removed the header.
     hint = retry_hint(error, lambda name: getattr(error, name, None), None, text)
     retryable = error.code >= 500 or error.code in _RETRIED
     wait = None if hint.after is None else min(hint.after, MAX_WAIT)
     return Delivery(False, retryable, error.code, None, wait)
+
+
+def _beginning_of(answer: Any, until: float) -> bytes:
+    """Return the beginning of a body; what comes byte by byte is read until a moment of the monotonic clock."""
+    body = b""
+    try:
+        while len(body) < _MAX_ANSWER and monotonic() < until and (piece := answer.read1(_MAX_ANSWER - len(body))):
+            body += piece
+    except (OSError, HTTPException):
+        pass
+    return body
