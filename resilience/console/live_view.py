@@ -27,6 +27,7 @@ __all__ = ["LiveView"]
 _IGNORED = frozenset({"cache_hit", "call_rejected", "call_succeeded", "hedge_started", "quota_waited"})
 _MAX_ATTEMPTS, _MAX_EVENTS = 40, 200
 """Events that wait for the next second: failed attempts, which are many and say little, and those of all kinds."""
+_MAX_ROWS = 300  # that are sent, those in trouble first: as many as have a history
 
 
 class LiveView:
@@ -93,7 +94,9 @@ class LiveView:
             "healthy": snapshot["healthy"],
             "policies": [{"name": row["name"], "isolated": row["isolated"]} for row in snapshot["policies"]],
             "needs": inbox_cards(self._inbox.entries(snapshot), snapshot),
-            "rows": [row._asdict() for row in rows],
+            "rows": [row._asdict() for row in rows[:_MAX_ROWS]],
+            "rows_left": max(0, len(rows) - _MAX_ROWS),
+            "rejecting": sum(row.kind == "breaker" and row.level == "bad" for row in rows),
             "lately": lately,
             "point": is_point,
         }

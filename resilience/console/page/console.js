@@ -189,7 +189,9 @@ function renderNow() {
   syncList($("now-list"), rows, newRow, updateRow);
   $("now-empty").hidden = state.rows.length > 0;
   $("more").hidden = state.rows.length <= SHOWN_ROWS;
-  setText($("more"), isWide ? "Show the first " + SHOWN_ROWS : "Show all " + state.rows.length);
+  setText($("more"), isWide ? "Show the first " + SHOWN_ROWS : "Show " + (state.rows_left ? "the first " : "all ") + state.rows.length);
+  $("rows-left").hidden = !state.rows_left;
+  setText($("rows-left"), state.rows_left.toLocaleString("en") + " more are not shown, which are in less trouble: /snapshot has them.");
 }
 
 function fitted(canvas) {
@@ -342,7 +344,7 @@ function renderHealth() {
   const needed = state.needs.length;
   const isBad = !state.healthy || state.needs.some((item) => item.level === "bad");
   const level = isBad ? "bad" : needed || state.rows.some((row) => row.level !== "calm") ? "warn" : "calm";
-  const open = state.rows.filter((row) => row.kind === "breaker" && row.level === "bad").length;
+  const open = state.rejecting;
   const parts = [];
   if (needed) parts.push(needed === 1 ? "1 thing needs you" : needed + " things need you");
   if (open) parts.push(open === 1 ? "1 breaker rejects calls" : open + " breakers reject calls");
