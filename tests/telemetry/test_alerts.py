@@ -385,7 +385,7 @@ def test_a_function_that_raises_is_reported(caplog: pytest.LogCaptureFixture) ->
 
 
 PROGRAM = """
-import os, sys
+import multiprocessing, os, sys
 from resilience import Policies
 from resilience.telemetry.alerts import send_alerts
 
@@ -405,12 +405,16 @@ if hasattr(os, "fork"):
         fail("of-the-child")
         sys.exit()
     os.waitpid(child, 0)
+    worker = multiprocessing.get_context("fork").Process(target=fail, args=("of-the-worker",))
+    worker.start()
+    worker.join()
 """
 
 
 def test_a_program_that_ends_has_sent_its_alerts() -> None:
-    """Nothing has to be closed, and a forked child sends its own: each write is in one message."""
+    """Nothing has to be closed, and a forked child or worker sends its own: each write is in one message."""
     with hook() as server:
         subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, server.url], check=True, cwd=ROOT, timeout=120)
     keys = [entry["key"] for body in server.got for entry in body["entries"]]
-    assert sorted(keys) == (["of-the-child", "of-the-parent"] if hasattr(os, "fork") else ["of-the-parent"])
+    forked = ["of-the-child", "of-the-worker"] if hasattr(os, "fork") else []
+    assert sorted(keys) == sorted(["of-the-parent", *forked])
