@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from .._core.call.operation_info import OperationInfo
@@ -52,10 +53,12 @@ class OperationRules:
             outbox: records keyed writes before they are sent.
 
         Raises:
-            TypeError: `operations` holds something other than a policy's name or known options.
+            TypeError: `operations` holds something other than a policy's name or known options; the outbox is a path.
         """
         if operations is not None and not isinstance(operations, Mapping):
             raise TypeError(f"operations takes a mapping of globs, not {type(operations).__name__}")
+        if isinstance(outbox, (str, PathLike)):
+            raise TypeError(f"outbox takes an Outbox, not a path; write outbox=Outbox({str(outbox)!r})")
         self.policy = policy
         self.outbox = outbox
         self._get_policies = get_policies

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
+from .._core.classify.attributes import get
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
 from .configured import (
@@ -146,8 +147,18 @@ def _with_both_times(failure: Failure, clock: Clock) -> Failure:
     return failure
 
 
+def _failure_of_its_answer(error: BaseException) -> Failure | None:
+    """Return what a call recorded for the answer of which `raise_for_status` made this error, or None."""
+    try:
+        return attached_failure(get(error, "response"))
+    except Exception:  # an object that refuses to be read
+        return None
+
+
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
+
+    For the error that `raise_for_status` of requests or httpx raises, it is that of the answer.
 
     An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
     timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
@@ -165,7 +176,7 @@ def failure_of(error: object) -> Failure:
         raise TypeError(f"failure_of takes an exception or an answer, not {what[:80]}: pass the exception itself")
     recorded = attached_failure(error)
     if recorded is None and isinstance(error, BaseException):
-        recorded = cancelled_call_behind(error)
+        recorded = cancelled_call_behind(error) or _failure_of_its_answer(error)
     if recorded is not None:
         return recorded
     policies = configured_policies()

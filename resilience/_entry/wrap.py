@@ -24,9 +24,9 @@ C = TypeVar("C")
 
 
 def check_client(client: object) -> None:
-    """Raise a `TypeError` for what is no client object: None, a class or a function."""
-    if client is None:
-        raise TypeError("wrap takes a client object, got None")
+    """Raise a `TypeError` for what is no client object: None, a string, a class or a function."""
+    if client is None or isinstance(client, str):
+        raise TypeError(f"wrap takes a client object, got {client!r}")
     if isinstance(client, type) or inspect.isroutine(client):
         name = getattr(client, "__name__", client)
         raise TypeError(f"wrap takes a client object, got the class or function {name!r}; decorate functions instead")

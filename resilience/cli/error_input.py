@@ -69,7 +69,9 @@ def parse_error_input(text: str) -> ErrorInput:
         code = match[1] or match[2]
         return ErrorInput(ApiError(code, match[3]), code, match[3][:_MAX_TEXT])
     raised = parse_raised(text)
-    return ErrorInput(raised.error, None, raised.shown[:_MAX_TEXT], recorded=raised.recorded)
+    # A note without its error has nothing but the code.
+    code = raised.recorded.code if raised.recorded is not None and raised.shown.startswith("resilience: ") else None
+    return ErrorInput(raised.error, code, raised.shown[:_MAX_TEXT], recorded=raised.recorded)
 
 
 def _is_class(word: str) -> bool:

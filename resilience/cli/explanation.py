@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "retry_waits"]
 
+_ENDED = {
+    "unknown": "The call has ended, and nothing more is sent. With an outbox the next `resume` looks the write up.",
+    "succeeded": "The call has succeeded after this error: nothing more is done.",
+}
+"""What happens next, by the outcome of a call that a log line or a note reports as ended."""
 _FIRST_REGISTRIES = (FIRST_REGISTRY, "bitget-ws", "ccxt", "http")
 
 
@@ -62,6 +67,7 @@ def explain(
     if error.recorded is not None and registry is None:
         failure = _as_recorded(failure, error.recorded)
     decides = named or policies.policies.get(failure.registry or "") or find_policy("default", policies)
+    outcome = None if error.recorded is None else error.recorded.outcome
     return {
         "code": failure.code,
         "names": list(failure.names),
@@ -75,9 +81,10 @@ def explain(
         "retry_after": failure.retry_after,
         "meanings": meanings_of(failure.code, failure.registry, tables),
         "text": redact(error.text),
+        "outcome": outcome,
         "policy": decides.name,
-        "action": _action(decides, failure),
-        "schedule": retry_waits(decides, failure),
+        "action": _ENDED.get(outcome or "") or _action(decides, failure),
+        "schedule": [] if outcome in _ENDED else retry_waits(decides, failure),
     }
 
 
@@ -203,6 +210,7 @@ def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Po
         "retry_after": None,
         "meanings": meanings_of(rule.code, table.name, [table]),
         "text": redact(error.text),
+        "outcome": None,
         "policy": policy.name,
         "action": "This is a success: nothing is done.",
         "schedule": [],

@@ -14,6 +14,11 @@ _AGAIN = {
     ("user_fixable", "no"): "Not as it is: nothing was executed, and the same request would fail again.",
     ("fatal", "no"): "No: nothing was executed, and the same request would fail again.",
 }
+_AGAIN_BY_OUTCOME = {
+    "unknown": "No, not before a lookup: it is a write, and it may have been executed.",
+    "under way": "No: the call was still under way.",
+    "succeeded": "No: the call succeeded in the end.",
+}
 _NOT_AGAIN = "No: the same request would fail again."
 _NOT_AGAIN_UNSURE = "No: the same request would fail again, and this one may have been executed."
 _DO = {
@@ -21,9 +26,20 @@ _DO = {
     "user_fixable": "Change the request, the account or its settings; the code's documentation says which.",
     "fatal": "Find the mistake in the program or the request.",
 }
+_RECOVER = (
+    "If the API finds the key, the write happened. Not found is proof only when the request can no longer arrive. "
+    "The page 'Recover from unknown outcomes' says when, and how to ask."
+)
 _LOOK = "Look a write up by its key before you send it again."
 _UNKNOWN = "When you know what it means, add a row for it to a table of `codes`."
-_STYLES = (("Yes", "green"), ("No: it succeeded", "green"), ("A read, yes", "yellow"), ("No", "red"))
+_STYLES = (
+    ("Yes", "green"),
+    ("No: it succeeded", "green"),
+    ("No: the call succeeded", "green"),
+    ("A read, yes", "yellow"),
+    ("No, not before", "yellow"),
+    ("No", "red"),
+)
 
 
 def first_answers(explanation: Mapping[str, Any]) -> dict[str, str]:
@@ -32,14 +48,21 @@ def first_answers(explanation: Mapping[str, Any]) -> dict[str, str]:
     if category is None:
         return {"may I send it again?": "No: it succeeded.", "what do I do?": "Nothing."}
     unsure = _NOT_AGAIN_UNSURE if executed == "maybe" else _NOT_AGAIN
+    by_code = _AGAIN.get((category, executed), unsure)
     return {
-        "may I send it again?": _AGAIN.get((category, executed), unsure),
+        "may I send it again?": _AGAIN_BY_OUTCOME.get(explanation["outcome"] or "", by_code),
         "what do I do?": " ".join(_what_to_do(explanation)),
     }
 
 
 def _what_to_do(explanation: Mapping[str, Any]) -> list[str]:
+    if explanation["outcome"] == "succeeded":
+        return ["Nothing."]
     sentences = _remedy(explanation) or [_DO[explanation["category"]]]
+    if explanation["outcome"] == "under way":
+        return ["Wait for the call's last line: it says how the write ended."]
+    if explanation["outcome"] == "unknown":
+        sentences.append(_RECOVER)
     if explanation["retry_after"]:
         sentences.append(f"Wait {explanation['retry_after']:g} s first.")
     if not explanation["known"]:

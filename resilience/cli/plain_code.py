@@ -47,6 +47,7 @@ def explain_plain_code(text: str) -> dict[str, Any] | None:
         "retry_after": None,
         "meanings": [],
         "text": "",
+        "outcome": None,
         "policy": FIRST_REGISTRY,
         "action": NO_RETRY[str(rule.category)],
         "schedule": [],

@@ -21,6 +21,12 @@ _NOTE = re.compile(
 )
 _CAUSE, _CONTEXT = "The above exception was", "During handling of"
 _END_OF_ERROR = ("resilience: ", _CONTEXT, _CAUSE, "+-")  # what may follow an error's text
+_OUTCOMES = {
+    "call_abandoned": "unknown",
+    "call_reconciled": "succeeded",
+    "call_recovered": "succeeded",
+    "write_unknown": "unknown",
+}
 _WRAPPERS = frozenset({"requests", "ccxt"})
 """Packages whose errors have the error that they were made of as an argument, though it is printed as a context."""
 
@@ -31,18 +37,29 @@ class RecordedFailure(NamedTuple):
     Attributes:
         category, executed, remedy: as in `Failure`.
         code: the code that it reported.
+        event: the event of the log line; None for a note.
     """
 
     category: str | None
     executed: str | None
     remedy: str | None
     code: str | None = None
+    event: str | None = None
 
     @classmethod
     def of_line(cls, line: Mapping[str, Any]) -> RecordedFailure:
         """Return what a line of our log says."""
-        values = (line.get(name) for name in ("category", "executed", "remedy", "code"))
+        values = (line.get(name) for name in ("category", "executed", "remedy", "code", "event"))
         return cls(*(value if isinstance(value, str) and value else None for value in values))
+
+    @property
+    def outcome(self) -> str | None:
+        """How the call is known to have gone on: `succeeded`, `under way`, or `unknown` for a write in doubt."""
+        if self.event in _OUTCOMES:
+            return _OUTCOMES[self.event]
+        if self.event == "attempt_failed":
+            return "under way" if self.executed == "maybe" else None
+        return "unknown" if (self.remedy or "").startswith("It may have happened") else None
 
 
 class RaisedError(NamedTuple):

@@ -33,7 +33,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The result of a job. `breaker` and `budget` say whether its policy has one."""
+    """The result of a job.
+
+    `breaker` and `budget` say whether its policy has one. `quota` is the lowest rate per second that its quota allows.
+    """
 
     name: str
     file: str
@@ -41,6 +44,7 @@ class Run:
     series: TimeSeries
     breaker: bool
     budget: bool
+    quota: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class Comparison:
 
     def verdict(self, run: Run) -> Verdict:
         """Judge one run against the baseline."""
-        return judge(run.figures, None if self.baseline is None else self.baseline.figures, self.scenario)
+        baseline = None if self.baseline is None else self.baseline.figures
+        return judge(run.figures, baseline, self.scenario, quota=run.quota)
 
     def plain(self) -> dict[str, Any]:
         """Return everything as plain data, in the shape of `resilience simulate --json`."""
@@ -87,6 +92,12 @@ Comparison.__init__ = renamed_keyword("Comparison", "bare", "baseline")(Comparis
 
 def _plain_run(run: Run) -> dict[str, Any]:
     return {"policy": run.name, "file": run.file or None, **asdict(run.figures), "series": asdict(run.series)}
+
+
+def _lowest_rate(policy: Policy | None) -> float | None:
+    """Return the lowest rate of the windows that count every operation; None without such a window."""
+    windows = () if policy is None else policy.quota
+    return min((one.rate for one in windows if not one.operations), default=None)
 
 
 def run_job(job: Job, tick: Callable[[], None] = lambda: None) -> Run:
@@ -115,4 +126,5 @@ def run_job(job: Job, tick: Callable[[], None] = lambda: None) -> Run:
         compute_series(outcome, monitor, breaker=breaker),
         breaker,
         policy is not None and policy.budget is not None,
+        _lowest_rate(policy),
     )

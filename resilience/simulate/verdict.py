@@ -31,12 +31,20 @@ class Verdict(NamedTuple):
         return " ".join(f"{reason}." for _, reason in self.reasons)
 
 
-def judge(figures: Figures, baseline: Figures | None, scenario: Scenario) -> Verdict:
-    """Judge a policy's figures, against those of clients without a policy where they are given."""
+def judge(figures: Figures, baseline: Figures | None, scenario: Scenario, *, quota: float | None = None) -> Verdict:
+    """Judge a policy's figures, against those of clients without a policy where they are given.
+
+    Args:
+        figures: the figures of the policy.
+        baseline: the figures without a policy.
+        scenario: what was simulated.
+        quota: the lowest rate per second that the policy's quota allows.
+    """
     if not figures.counted:
         return Verdict("mixed", (("mixed", "No request had its full time, so the run says nothing"),))
     parts = [
         _judge_deceived(figures),
+        _judge_quota(quota, scenario),
         *judge_success(figures, baseline, scenario),
         _judge_load(figures),
         _judge_recovery(figures, baseline, scenario),
@@ -58,6 +66,14 @@ def _judge_deceived(figures: Figures) -> tuple[Grade, str] | None:
         "harmful",
         f"{share:.1%} of the callers took an error for a success: `codes` of the policy lacks the registry",
     )
+
+
+def _judge_quota(quota: float | None, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Say that the quota delays calls, where it leaves no attempt for a retry: the other reasons follow from it."""
+    if quota is None or quota > scenario.rate:
+        return None
+    demand = f"a client of the scenario makes {scenario.rate:g} requests per second"
+    return "mixed", f"the quota allows {quota:g} attempts per second, and {demand}: calls wait for the quota"
 
 
 def _judge_load(figures: Figures) -> tuple[Grade, str] | None:

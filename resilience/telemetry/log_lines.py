@@ -54,7 +54,8 @@ _FACTS = (
     "listener", "handler", "handler_of", "source", "changes", "problems", "also", "caused_by", "registry", "policy",
     "remedy",
 )  # fmt: skip
-"""The fields that a line shows, in this order. All others are in the record alone."""
+"""The fields that a line shows, in this order; the remedy is the last. All others are in the record alone."""
+_SUCCEEDED = frozenset({"call_reconciled", "call_recovered"})
 _PLAIN = re.compile(r"[\w.:/*+@-]+")
 _LINE = re.compile(rf"(?:^|[^\w.-])({'|'.join(map(re.escape, sorted(_EVENTS, key=len, reverse=True)))}): ?")
 _PAIR = re.compile(r"""(?:^|\s)([a-z_]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)""")
@@ -68,7 +69,9 @@ def line_of(event: str, fields: Mapping[str, Any]) -> str:
         'call failed: price api.example.com http_status=404 attempts=1'
     """
     parts = [fields.get("operation"), f"{fields.get('host', '')}{fields.get('path', '')}"]
-    parts += [f"{name}={_shown(fields[name])}" for name in _FACTS if name in fields and _is_shown(name, fields)]
+    # After a success nobody has to do what the failed attempt's remedy says.
+    names = _FACTS[:-1] if event in _SUCCEEDED else _FACTS
+    parts += [f"{name}={_shown(fields[name])}" for name in names if name in fields and _is_shown(name, fields)]
     return f"{_WORDS.get(event, event)}: {' '.join([part for part in parts if part])}"
 
 

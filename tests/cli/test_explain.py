@@ -246,6 +246,37 @@ def test_the_first_lines_are_answers(text: str, again: str, what: str, capsys: p
     assert f"may I send it again? {answer['send_again']}" == first
 
 
+REMEDY = "It may have happened: look for key k1 since 2026-11-30T17:36:28Z before sending it again"
+FACTS = "code=read_timeout category=retryable executed=maybe key=k1 caused_by=ccxt.RequestTimeout registry=http"
+
+
+@pytest.mark.parametrize(
+    ("text", "again", "what", "outcome"),
+    [
+        (
+            f"ERROR write unknown, it may have been executed: buy h {FACTS} remedy='{REMEDY}'",
+            "No, not before a lookup", "says when, and how to ask", "unknown",
+        ),
+        (
+            f"resilience: retryable read_timeout after 1 attempt, executed: maybe, key k1; {REMEDY}",
+            "No, not before a lookup", "look for key k1", "unknown",
+        ),
+        (f"attempt failed: buy h {FACTS}", "No: the call was still under way", "Wait for the call's last", "under way"),
+        (f"settled by a lookup: buy h {FACTS}", "No: the call succeeded", "Nothing.", "succeeded"),
+        ("attempt failed: buy h code=43012 executed=no registry=bitget", "Not as it is", "Deposit", None),
+    ],
+)  # fmt: skip
+def test_a_line_about_a_write_says_how_it_ended(
+    text: str, again: str, what: str, outcome: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line or a note knows more than its code: that it was a write, and whether its call has ended."""
+    answer = explain_json(capsys, text)
+    assert answer["send_again"].startswith(again)
+    assert what in answer["what_to_do"]
+    assert (answer["outcome"], answer["known"]) == (outcome, True)
+    assert (answer["schedule"] == []) is (outcome != "under way")
+
+
 @pytest.mark.parametrize(
     ("words", "first"),
     [

@@ -238,9 +238,15 @@ def test_operations_by_glob() -> None:
     assert given == {"a": 1}
 
 
-@pytest.mark.parametrize("wrong", [None, Client, print])
+def test_a_path_is_no_outbox() -> None:
+    """The error says what to write, when the client is wrapped and not at the first order."""
+    with pytest.raises(TypeError, match=r"write outbox=Outbox\('orders.db'\)"):
+        wrap(Client(), outbox="orders.db")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [None, Client, print, "binance"])
 def test_what_is_no_client(wrong: Any) -> None:
-    """A class, a function or None raises a clear TypeError."""
+    """A class, a function, a string or None raises a clear TypeError."""
     with pytest.raises(TypeError, match="wrap takes a client object"):
         wrap(wrong)
 

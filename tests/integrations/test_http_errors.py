@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+import requests
 import urllib3
 
-from resilience import failure_of
+from resilience import failure_of, wrap
 from resilience.testing import FakeClock
 from tests.integrations import server as plays
 from tests.integrations.http_clients import Ask, HttpClient, every_client, policies
@@ -157,6 +158,19 @@ def _caught(post: Callable[..., Any], url: str) -> Exception:
         raise AssertionError("no error")
 
     return asyncio.run(main())
+
+
+@pytest.mark.parametrize("make", [requests.Session, httpx.Client])
+@pytest.mark.parametrize(("method", "executed"), [("get", "n_a"), ("post", "maybe")])
+def test_an_error_of_raise_for_status(make: Callable[[], Any], method: str, executed: str) -> None:
+    """The error has the failure of its answer: only the call knows whether it was a read, and how often it was sent."""
+    with Server(answer(500, "broken")) as server, wrap(make(), "http", policies=policies(FakeClock())) as client:
+        reply = getattr(client, method)(server.url)
+        with pytest.raises((requests.HTTPError, httpx.HTTPStatusError)) as caught:
+            reply.raise_for_status()
+    failure = failure_of(caught.value)
+    assert (failure.executed, failure.operation) == (executed, method)
+    assert failure is failure_of(reply)
 
 
 def test_no_free_connection() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+
+pytest.importorskip("fastapi")
+
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Route

@@ -49,6 +49,14 @@ def test_three_attempts_of_a_quiet_bot_are_no_storm() -> None:
     assert verdict(Scenario(**QUIET, rate=3, incidents=(OUTAGE,)), eager).grade == "harmful"
 
 
+@pytest.mark.parametrize(("rate", "named"), [("3/s", True), ("4/s", False)])
+def test_a_quota_that_delays_calls_is_named(rate: str, named: bool) -> None:
+    """The other reasons follow from the quota where it allows no more attempts than there are requests."""
+    policy = Policy(name="limited", deadline="10s", quota=[{"rate": rate}])
+    result = verdict(Scenario(**QUIET | {"lasts": 20}, rate=3), policy)
+    assert ("The quota allows 3 attempts per second, and a client of the scenario makes 3" in result.text) is named
+
+
 @pytest.mark.parametrize(
     ("lasts", "text"),
     [

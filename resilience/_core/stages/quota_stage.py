@@ -27,7 +27,8 @@ class QuotaStage(BuiltInStage):
         """Yield what each window allows."""
         for quota in described["quota"]:
             span = format_duration(quota["span"])
-            yield f"At most {quota['burst']} attempts are sent per {span}; others wait if the deadline allows it."
+            attempts = "1 attempt is" if quota["burst"] == 1 else f"{quota['burst']} attempts are"
+            yield f"At most {attempts} sent per {span}; others wait if the deadline allows it."
 
     def diagram(self, described: Mapping[str, Any], chart: Flowchart) -> None:
         """Draw a check for each window."""

@@ -19,9 +19,11 @@ from ..loading.nodes import OFF, Node, node_at
 from ..loading.secret_values import walk_nodes
 from .annotations import Leaf, Others, keys_of_files
 from .core_schemas import CoreSchemas
-from .likely_places import is_plain, place_of, switch_hint
+from .likely_places import is_plain, listed_section, place_of, switch_hint
 
 __all__ = ["read_section"]
+
+_NO_LIST = "expected a list"
 
 
 def read_section(
@@ -98,13 +100,14 @@ class _Reading:
             for part in details["loc"]:
                 node = _inside(node, part)
                 path += f"[{part}]" if isinstance(part, int) else f".{part}"
-            self._mistakes.add(node, self._full(path.lstrip(".")), str(raised))
+            message = _expected_list(node, details["loc"][-1]) if str(raised) == _NO_LIST else str(raised)
+            self._mistakes.add(node, self._full(path.lstrip(".")), message)
 
     def report_contradiction(self, path: str, message: str, other: str) -> None:
         """Report a contradiction where it can be mended: an inherited setting is right in its own file."""
         node = node_at(self._root, path)
         if node.file != self._root.file and other:
-            node = node_at(self._root, other)
+            node, message = node_at(self._root, other), f"{message}; it is inherited: set {path} here too"
         self._mistakes.add(node, self._full(path), message)
 
     def _full(self, path: str) -> str:
@@ -177,7 +180,7 @@ class _FileValues:
         if _is_off(node):
             return []
         if node.kind != "list":
-            raise ValueError("expected a list")
+            raise ValueError(_NO_LIST)
         return list(node.value)
 
     def open_mapping(self, node: Node, context: _Reading | None) -> Mapping[str, Node]:
@@ -200,8 +203,25 @@ def _expected(kind: type[Section], keys: Mapping[str, Any], node: Node) -> str:
         return expected
     if hint := switch_hint(kind, node.value):
         return f"{hint}; {expected}"
+    meant = _meant(kind, keys, node)
+    return f"write {meant}; {expected}" if meant else expected
+
+
+def _expected_list(node: Node, key: object) -> str:
+    """Return that a list is expected, with the form that was most likely meant by a single value."""
+    if node.mask:
+        return _NO_LIST
+    if node.kind == "mapping":
+        return f"{_NO_LIST}; write [{{...}}], or - before the first key"
+    kind = listed_section(key)
+    meant = _meant(kind, keys_of_files(kind), node) if kind is not None else node.value
+    return f"{_NO_LIST}; write [{meant}]" if meant else _NO_LIST
+
+
+def _meant(kind: type[Section], keys: Mapping[str, Any], node: Node) -> str:
+    """Return a section with the one setting that takes a value; empty if none does."""
     meant = next((key for key, annotation in keys.items() if is_plain(annotation) and _takes(kind, key, node)), None)
-    return f"write {{{meant}: {node.value}}}; {expected}" if meant else expected
+    return f"{{{meant}: {node.value}}}" if meant else ""
 
 
 def _takes(kind: type[Section], key: str, node: Node) -> bool:

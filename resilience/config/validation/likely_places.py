@@ -12,12 +12,13 @@ from ..._core.policy.units import Spec
 from ...errors import PolicyError
 from .annotations import keys_of_files
 
-__all__ = ["is_plain", "place_of", "place_of_policy_key", "switch_hint"]
+__all__ = ["is_plain", "listed_section", "place_of", "place_of_policy_key", "switch_hint"]
 
 _OTHER_WORDS: Mapping[str, str] = {
     "attempts": "retry: {max_attempts: N}",
     "bulkhead": "admission: {max_concurrent: N}",
     "concurrency": "admission: {max_concurrent: N}",
+    "idempotent": "operations: [{match: NAME, policy: NAME, idempotent: true or false}], beside policies",
     "limiter": "quota: [{rate: 10/s}]",
     "max_retries": "retry: {max_attempts: N}, which counts the first attempt too",
     "rate_limit": "quota: [{rate: 10/s}]",
@@ -62,6 +63,12 @@ def place_of(key: str, kind: type[Section]) -> str:
 def place_of_policy_key(key: str) -> str:
     """Return where a key belongs that is at the top of a file; empty if no policy has it."""
     return f"it belongs to a policy: policies: {{default: {{{key}: ...}}}}" if key in keys_of_files(Policy) else ""
+
+
+def listed_section(key: object) -> type[Section] | None:
+    """Return the class of the entries of a policy's list, such as `quota`; None for other keys."""
+    one = _sections().get(str(key))
+    return one.section if one is not None and one.is_list else None
 
 
 def _as_inside(section: str, key: str) -> str:
