@@ -50,6 +50,7 @@ class BreakerPool:
         self._lock = new_lock()
         self._breakers: BoundedDict[tuple[str, str], Breaker] = BoundedDict(max_breakers, self._unused)
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._without: frozenset[str] = frozenset()
         self._watchers: tuple[ListenerAdapter, ...] = ()
         _check_store(store)
         self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
@@ -86,13 +87,23 @@ class BreakerPool:
         wanted = [breaker for breaker in existing if policy is None or breaker.policy == policy]
         return tuple(sorted(wanted, key=lambda breaker: (breaker.policy, breaker.key)))
 
+    def in_force(self) -> tuple[Breaker, ...]:
+        """Return every breaker except those of policies that a reloaded file has left without one.
+
+        Nothing is sent through these any more, so an open one would stay open. They are kept: a later file may give
+        the breaker back.
+        """
+        return tuple(breaker for breaker in self.all() if breaker.policy not in self._without)
+
     def has_keys(self, policy: str) -> bool:
         """Return whether a breaker of a policy guards less than the whole policy, such as one host."""
         return any(breaker.key != policy for breaker in self.all(policy))
 
-    def retune(self, policies: Mapping[str, Policy]) -> None:
+    def retune(self, before: Mapping[str, Policy], policies: Mapping[str, Policy]) -> None:
         """Give the breakers of these policies their new settings; they keep their state."""
         with self._lock:
+            had, have = ({name for name in each if each[name].breaker is not None} for each in (before, policies))
+            self._without = (self._without | had) - have
             for (name, _), breaker in self._breakers.copy().items():
                 if name in policies:
                     self._retune(breaker, policies[name])

@@ -175,6 +175,11 @@ class SharedState:
 
         return classifier
 
+    def unnamed_quotas(self, policy: str | None) -> int:
+        """Return how many quotas without a name a policy of the file has; 0 where it is not in the file."""
+        settings = self._policy_set.policies.get(policy or "")
+        return 0 if settings is None else sum(entry.name is None for entry in settings.quota)
+
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""
         self._policy_set = after  # before anything is retuned: see `reapply`
@@ -198,7 +203,7 @@ class SharedState:
                 settings = after.policies[name].budget if name in after.policies else None
                 if settings is not None:
                     _retune_budget(budget, settings)
-        self.breakers.retune(after.policies)
+        self.breakers.retune(before.policies, after.policies)
         self.limits.retune(before.policies, after.policies)
 
     def describe_holds(self, policy: str | None = None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from .._core.stages.breaker import Breaker
 from .._core.stages.duration_text import format_duration
 from .shared_state import SharedState
 
-__all__ = ["admission_rows", "budget_rows", "policy_rows", "stream_rows", "take_snapshot"]
+__all__ = ["admission_rows", "budget_rows", "policy_rows", "stream_clients", "take_snapshot"]
 
 
 def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
 
     Nothing here takes a lock that a call waits for: what changes meanwhile may be in it or not.
     """
-    breakers = shared.breakers.all()
+    breakers = shared.breakers.in_force()
     policies = list(policy_rows(shared, names, breakers))
     return {
         "at": shared.clock.time(),
@@ -32,7 +32,7 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
         "admission": list(admission_rows(shared)),
         "writes_in_doubt": shared.unsettled.describe(),
         "counters": list(_counters(shared)),
-        "streams": list(stream_rows(shared)),
+        "streams": [row for client in stream_clients(shared) for row in client.describe()],
         "shared": None if shared.fleet is None else shared.fleet.describe(),
     }
 
@@ -87,12 +87,10 @@ def _counters(shared: SharedState) -> Iterator[Mapping[str, Any]]:
             yield {"policy": policy, "operation": operation, **totals}
 
 
-def stream_rows(shared: SharedState) -> Iterator[dict[str, Any]]:
-    """Yield the state of each socket."""
+def stream_clients(shared: SharedState) -> list[Any]:
+    """Return the clients of streams."""
     # `keyrefs` copies in one call into C: another thread may open a stream meanwhile.
-    for reference in shared.streams.keyrefs():
-        if (client := reference()) is not None:
-            yield from client.describe()
+    return [client for reference in shared.streams.keyrefs() if (client := reference()) is not None]
 
 
 def _finite(seconds: float) -> float | None:

@@ -38,7 +38,7 @@ def test_a_file_that_differs_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("file", "File exists"), ("file/below", "Not a directory"), ("occupied", "Is a directory"), ("nul\0l", "null")],
+    [("file", "not a folder"), ("file/below", "Not a directory"), ("occupied", "Is a directory"), ("nul\0l", "null")],
 )
 def test_a_folder_that_cannot_be_used_is_named(
     tmp_path: Path, name: str, reason: str, capsys: pytest.CaptureFixture[str]
@@ -52,6 +52,16 @@ def test_a_folder_that_cannot_be_used_is_named(
     assert printed.err.startswith("resilience: ")
     assert reason in printed.err
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_empty_name_is_not_the_folder_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what a script gives whose variable is not set."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["dashboards", ""]) == 2
+    assert "argument DIR: expected a folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from resilience.cli import main
-from resilience.sandbox import Sandbox
+from resilience.sandbox import Sandbox, order_drill
 from resilience.sandbox.order_drill import compare, drill
 
 
@@ -75,6 +78,32 @@ def test_an_interrupted_run_begins_no_other_order() -> None:
         with pytest.raises(KeyboardInterrupt):
             drill("plain", exchange, orders=5000, seed=1, workers=4, tick=interrupted)
         assert len(exchange.ledger()["orders"]) < 2500
+
+
+def test_an_interrupt_before_all_orders_are_queued_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while thousands are being queued does not wait for those that are queued already."""
+    placed: list[str] = []
+    cancelled = threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(False, cancel_futures=cancel_futures)
+            cancelled.set()
+            super().shutdown(wait)
+
+    def place(client_id: str) -> None:
+        placed.append(client_id)
+        cancelled.wait(30)
+
+    class Ids(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            yield from map(str, range(50))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(order_drill, "ThreadPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        order_drill.place_all(place, False, Ids(), 2, lambda: None)
+    assert len(placed) <= 2
 
 
 @pytest.mark.parametrize("words", [["--orders", "0"], ["--orders", "many"], ["--seed", "x"]])

@@ -173,6 +173,60 @@ def test_after_undo_nothing_is_exported(collected: Collected) -> None:
     assert collected.metrics()["resilience.call.duration"]["read", "fetch", "ok"][0] == 2  # not that in between
 
 
+def test_after_a_wrong_provider_it_can_be_done_right(collected: Collected) -> None:
+    """A mistake instruments nothing, so the next attempt is not refused."""
+    policies = new_policies()
+    with pytest.raises(AttributeError):
+        instrument(policies, collected)  # not a provider
+    instrument(policies, collected.spans, collected.meters)()
+
+
+def test_a_task_that_outlives_its_call_does_not_write_to_its_span(
+    collected: Collected, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it decides later belongs to no call; OpenTelemetry would warn of each event of a span that has ended."""
+    policies = new_policies()
+    instrument(policies, collected.spans, collected.meters)
+    tasks = []
+
+    async def isolate_later() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        policies.isolate("write")
+
+    async def work() -> None:
+        tasks.append(asyncio.create_task(isolate_later()))
+
+    async def main() -> None:
+        await policies.resilient("read", operation="fetch", idempotent=True)(work)()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert [details["events"] for _, _, details in collected.tree()] == [[], []]
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_the_global_provider_may_be_set_later() -> None:
+    """Policies that are instrumented before and after that are exported together."""
+    script = """if True:
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from resilience.telemetry.opentelemetry import instrument
+        from tests.telemetry.scripted_run import answering, new_policies
+        both, reader = [new_policies(), new_policies()], InMemoryMetricReader()
+        instrument(both[0])
+        metrics.set_meter_provider(MeterProvider([reader]))
+        instrument(both[1])
+        for policies in both:
+            policies.resilient("read", operation="fetch", idempotent=True)(answering(1))()
+        (scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        calls = next(metric for metric in scope.metrics if metric.name == "resilience.calls")
+        assert sum(point.value for point in calls.data.data_points) == 2
+        """
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_metrics_alone_make_no_spans(collected: Collected) -> None:
     """With a provider that does nothing, calls are not compiled for traces."""
     policies = new_policies()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ import pytest
 from resilience import Policies
 from resilience.telemetry.metric_table import METRICS
 from resilience.telemetry.prometheus import MetricsCollector, collector, prometheus_name
-from tests.telemetry.scripted_run import DURATIONS, EXPECTED, answering, new_policies, scripted_run
+from resilience.testing import FakeClock
+from tests.telemetry.scripted_run import DURATIONS, EXPECTED, Socket, answering, new_policies, scripted_run
 
 prometheus_client = pytest.importorskip("prometheus_client")
 BY_NAME = {prometheus_name(metric): metric for metric in METRICS.values()}
@@ -119,6 +122,73 @@ def test_an_isolated_policy_is_shown_where_it_has_no_breaker() -> None:
     policies.isolate("write")
     family = next(family for family in exported.collect() if family.name == "resilience_breaker_state")
     assert [(s.labels, s.value) for s in family.samples] == [({"policy": "write", "key": "write"}, 3)]
+
+
+def test_a_name_that_no_exporter_can_encode_does_not_end_the_scrape(registry: Any, scrape: Any) -> None:
+    """Half a character is escaped, and so are line breaks and quotes."""
+    policies = new_policies()
+    registry.register(collector(policies))
+    policies.resilient("write", operation='a\udc80"\n\\b')(answering(1))()
+    samples = families_of(scrape())["resilience_calls"].samples
+    assert {sample.labels["operation"] for sample in samples} == {'a\\udc80"\n\\b'}
+
+
+def test_a_counter_keeps_what_has_been_counted_by_what_is_gone() -> None:
+    """A second client of a stream goes on where the first one has ended, and does not begin at 0."""
+    policies = new_policies()
+    exported = collector(policies)
+
+    def reconnects() -> list[float]:
+        family = next(family for family in exported.collect() if family.name == "resilience_stream_reconnects")
+        return [sample.value for sample in family.samples]
+
+    seen = []
+    for client in (Socket("live", 3), Socket("live", 4)):
+        policies.register_stream(client)
+        seen.append(reconnects())
+        del client
+        gc.collect()
+        seen.append(reconnects())
+    assert seen == [[3], [3], [7], [7]]
+
+
+def test_a_breaker_that_a_reload_takes_away_is_not_open_for_ever(tmp_path: Path) -> None:
+    """No call goes through it any more, so nothing would close it: no alert, and the policy is healthy."""
+    file, breaker = tmp_path / "policies.yaml", "{consecutive: 1, open_for: 10s}"
+    text = "version: 1\npolicies: {p: {retry: off, breaker: %s}}"
+    file.write_text(text % breaker)
+    policies = Policies.load(file, log=False, clock=FakeClock())
+    exported = collector(policies)
+
+    def shown() -> tuple[bool, list[float], float]:
+        families = {family.name: family.samples for family in exported.collect()}
+        opened = next(s.value for s in families["resilience_breaker_transitions"] if s.labels["to"] == "open")
+        states = [sample.value for sample in families.get("resilience_breaker_state", ())]
+        return policies.snapshot()["healthy"], states, opened
+
+    call = policies.resilient("p", operation="x", idempotent=True)(answering(ConnectionError(), 1))
+    with pytest.raises(ConnectionError):
+        call()
+    seen = [shown()]
+    for setting in ("off", breaker):
+        file.write_text(text % setting)
+        policies.reload()
+        seen.append(shown())
+    assert seen == [(False, [2], 1), (True, [], 1), (False, [2], 1)]
+
+
+def test_quotas_keep_their_names_when_another_one_is_used() -> None:
+    """A quota is made at its first use, and those of equal rates are told apart by what they are for."""
+    quotas = [{"rate": "10/s", "burst": 10, "operations": [name]} for name in ("a", "b")]
+    policies = Policies.from_mapping({"policies": {"p": {"quota": quotas}}}, log=False)
+    exported = collector(policies)
+    seen = []
+    for name in ("a", "b"):
+        policies.resilient("p", operation=name)(answering(1))()
+        family = next(family for family in exported.collect() if family.name == "resilience_quota_limit")
+        seen.append(sorted((s.labels["quota"], s.value) for s in family.samples))
+    first, second = ("p 10 per 1s for a", 10), ("p 10 per 1s for b", 10)
+    assert seen == [[first], [first, second]]
 
 
 def test_two_quotas_of_one_policy_have_names_of_their_own() -> None:

@@ -21,7 +21,9 @@ _UNCHANGED, _DIFFERS = "unchanged", "different"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where to write them; it is made if it does not exist")
+    parser.add_argument(
+        "folder", metavar="DIR", type=_folder, help="where to write them; it is made if it does not exist"
+    )
     parser.add_argument("--force", action="store_true", help="replace files of the same names that differ")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
@@ -38,12 +40,21 @@ def run(args: argparse.Namespace) -> int:
         for name, state in states.items():
             if state != _UNCHANGED:
                 (args.folder / name).write_bytes(shipped[name])
+    except FileExistsError:  # also a link that leads nowhere
+        return _refuse(f"{args.folder}: not a folder")
     except OSError as error:
         return _refuse(f"{error.filename or args.folder}: {error.strerror or error}")
     except ValueError as error:  # such as a path with a null character
         return _refuse(f"{str(args.folder)!r}: {error}")
     _show(args, {name: "replaced" if state == _DIFFERS else state for name, state in states.items()})
     return 0
+
+
+def _folder(text: str) -> Path:
+    """Return a path. An empty one is a variable of a script that is not set, and not the folder where one is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a folder; `.` is the one where you are")
+    return Path(text)
 
 
 def _state(path: Path, content: bytes) -> str:

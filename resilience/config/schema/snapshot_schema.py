@@ -92,7 +92,7 @@ _LISTS: dict[str, tuple[str, Schema]] = {
         },
     ),
     "breakers": (
-        "Every circuit breaker that exists.",
+        "Every circuit breaker that exists and that a policy still has.",
         {
             "policy": _POLICY,
             "key": _text("What it guards, such as a host; the policy's name if it guards all of it."),

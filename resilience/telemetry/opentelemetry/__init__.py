@@ -43,9 +43,9 @@ def instrument(policies: Any, tracer_provider: Any = None, meter_provider: Any =
         raise ModuleNotFoundError(_MISSING, name=error.name) from None
     if policies in _instrumented:
         raise RuntimeError("these policies are instrumented already: call what `instrument` has returned first")
-    _instrumented.add(policies)
     stops: list[Callable[[], None]] = []
     tracer, meters = tracer_of(tracer_provider), meters_of(meter_provider)
+    _instrumented.add(policies)  # not before: a wrong provider has instrumented nothing
     if tracer is not None:
         stops += [policies.subscribe(tracer.on_event), policies.trace_calls(tracer)]
     if meters is not None:

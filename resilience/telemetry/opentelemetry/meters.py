@@ -104,6 +104,9 @@ class Meters:
 
 _METERS: WeakKeyDictionary[Any, Meters] = WeakKeyDictionary()
 """The instruments of each provider: a second one of a name would be a duplicate."""
+_METERS_LOCK = RLock()
+_GLOBAL: list[Meters] = []
+"""Those of the global provider. A stand-in is there before a program sets it, whose instruments go on."""
 
 
 def meters_of(provider: Any = None) -> Meters | None:
@@ -111,9 +114,13 @@ def meters_of(provider: Any = None) -> Meters | None:
     provider = provider or metrics.get_meter_provider()
     if isinstance(provider, metrics.NoOpMeterProvider):
         return None
-    meters = _METERS.get(provider)
-    if meters is None:
-        meters = _METERS[provider] = Meters(provider)
+    with _METERS_LOCK:
+        is_global = provider is metrics.get_meter_provider()
+        meters = _METERS.get(provider) or (_GLOBAL[0] if is_global and _GLOBAL else None)
+        if meters is None:
+            meters = _METERS[provider] = Meters(provider)
+        if is_global:
+            _GLOBAL[:] = [meters]
     return meters
 
 

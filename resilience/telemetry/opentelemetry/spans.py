@@ -48,7 +48,7 @@ class SpanTracer:
     def on_event(self, event: Event) -> None:
         """Add an event to the span of the call that it belongs to; the others belong to no call."""
         call = self._current.get()
-        if call is not None:
+        if call is not None and call.span.is_recording():  # a task that the call has started may outlive it
             call.on_event(event)
 
 
