@@ -138,6 +138,17 @@ def test_a_span_says_how_its_call_has_ended(
     assert {name: details[name] for name in attributes} == attributes
 
 
+def test_an_exception_that_steers_the_program_is_no_failure(collected: Collected) -> None:
+    """Its spans have no error and no outcome, as the metrics count no call."""
+    policies = new_policies()
+    instrument(policies, collected.spans, collected.meters)
+    with pytest.raises(StopIteration):
+        policies.resilient("read", operation="fetch", idempotent=True)(answering(StopIteration()))()
+    ends = [(details["status"], details.get("outcome"), "error.type" in details) for _, _, details in collected.tree()]
+    assert ends == [("UNSET", None, False)] * 2
+    assert set(collected.metrics()["resilience.calls"].values()) == {0}
+
+
 def test_an_unknown_write_and_a_rejected_call_differ(collected: Collected) -> None:
     """The outcome `unknown` is a write to look up; a rejected call has no attempt."""
     policies = new_policies()

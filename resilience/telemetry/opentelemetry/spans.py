@@ -53,9 +53,15 @@ class SpanTracer:
 
 
 class _Span:
-    """A span that is current while it is entered."""
+    """A span that is current while it is entered.
+
+    Attributes:
+        span: the span of OpenTelemetry.
+        steers: whether an exception steers the program; a call that ends with it has not failed, and counts nowhere.
+    """
 
     def __init__(self, tracer: trace.Tracer, plan: Plan, name: str, **attributes: Any) -> None:
+        self.steers = plan.control_flow.includes
         names = {"resilience.policy": plan.policy.name, "resilience.operation": redact(plan.operation)}
         self.span: Span = tracer.start_span(redact(name), kind=SpanKind.INTERNAL, attributes={**names, **attributes})
         self._context = trace.set_span_in_context(self.span)
@@ -69,7 +75,7 @@ class _Span:
         # A task may end it in another context than its own, which then stays.
         if self._token is not None and contexts.get_current() is self._context:
             contexts.detach(self._token)
-        if error is not None:
+        if error is not None and not self.steers(error):
             self.fail(error)
         self.span.end()
 
@@ -109,7 +115,8 @@ class _CallSpan(_Span):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._current.get() is self:
             self._current.set(self._around)
-        self.span.set_attribute("resilience.outcome", self._outcome_with(error))
+        if not self.steers(error):
+            self.span.set_attribute("resilience.outcome", self._outcome_with(error))
         self.span.set_attribute("resilience.attempts", self.attempts)
         super().__exit__(kind, error, _)
 
