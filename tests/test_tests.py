@@ -44,6 +44,7 @@ INPUTS = {
         "resilience._core.policy.units": "the ranges of numbers, from which the schema is derived",
         "resilience.bitget.operations": "the operations that a policy file for Bitget may name",
     },
+    "console": {"resilience._core.base.event": "the events that the page shows"},
     "streams": {"resilience._core.call.operation_info": "the operation that a connection attempt belongs to"},
     "telemetry": {"resilience._core.base.event": "the events that a listener gets"},
     "testing": {"resilience._core.base.event": "the events that the assertions get"},

@@ -18,11 +18,13 @@ from pathlib import Path
 EXTRAS = {
     "aiohttp": ("aiohttp", "resilience.integrations.aiohttp"),
     "cli": ("rich", "resilience.cli"),
+    "console": ("uvicorn", "resilience.console.web_server"),
     "httpx": ("httpx", "resilience.integrations.httpx"),
     "otel": ("opentelemetry.trace", "resilience.telemetry.opentelemetry.spans"),
     "postgres": ("psycopg", "resilience.outbox.postgres"),
     "prometheus": ("prometheus_client", "resilience.telemetry.prometheus"),
     "shared": ("redis", "resilience.fleet.store"),
+    "starlette": ("starlette", "resilience.integrations.starlette"),
     "streams": ("websockets", "resilience.integrations.websockets"),
     "trio": ("trio", "resilience"),
     "urllib3": ("urllib3", "resilience.integrations.urllib3"),

@@ -159,7 +159,7 @@ def test_two_calls_with_one_key() -> None:
 def test_an_outbox_that_several_processes_share() -> None:
     """Another process may be sending the write again: only an order that is found settles it here."""
     bot = Bot().lose_track()
-    bot.policies._shared.unsettled.set_owner("k", WriteOwner("host:1"))
+    bot.policies.pipeline("p").shared.unsettled.set_owner("k", WriteOwner("host:1"))
     bot.clock.advance(100)
     result = bot.ask(NOT_FOUND)
     assert (result.outcome, result.wait, [row["owner"] for row in bot.open]) == ("not yet", None, ["host:1"])

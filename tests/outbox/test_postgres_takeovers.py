@@ -278,7 +278,7 @@ def test_a_child_that_was_forked_during_a_call_adopts_that_write(open_outbox: Op
     assert codes == [0]
 
 
-def test_a_snapshot_says_who_has_a_write_in_doubt(open_outbox: OpenOutbox, database: Database) -> None:
+def test_a_snapshot_says_who_has_an_uncertain_write(open_outbox: OpenOutbox, database: Database) -> None:
     """At first the process that made it, then whoever adopted it; once that one has settled it, it is shown no more."""
 
     class Unlucky(Bot):

@@ -99,10 +99,10 @@ def test_a_real_prometheus_sees_a_bot_in_trouble(tmp_path: Path) -> None:
             if not has_values(prometheus.history(query, start, time.time(), 0.25))
         ]
         assert empty == []
-        assert max(prometheus.values("sum(resilience_writes_in_doubt)").values()) == in_doubt(bot.policies)
+        assert max(prometheus.values("sum(resilience_writes_in_doubt)").values()) == uncertain_writes(bot.policies)
 
 
-def in_doubt(policies: Policies) -> int:
+def uncertain_writes(policies: Policies) -> int:
     """Return how many writes are in doubt."""
     return len(policies.snapshot()["writes_in_doubt"])
 

@@ -14,7 +14,10 @@ from tests.integrations.raw_server import RawServer, Seen
 pytestmark = pytest.mark.slow
 
 ORDER = ("BTC/USDT", "limit", "buy", 1, 50_000)
-EXCHANGES = ["binance", "kucoin", "gate", "kraken", "coinbaseexchange"]
+FULL = pytest.mark.full
+EXCHANGES = [
+    "binance", "kucoin", *(pytest.param(name, marks=FULL) for name in ("gate", "kraken", "coinbaseexchange")),
+]  # fmt: skip
 OPTIONS = {"options": {"unifiedAccount": False, "hf": True, "uta": False}}
 EMPTY = [(200, ""), (200, "{}"), (201, ""), (204, ""), (200, "<html>ok</html>"), (200, '{"id":'), (302, "")]
 
