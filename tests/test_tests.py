@@ -45,6 +45,10 @@ INPUTS = {
         "resilience.bitget.operations": "the operations that a policy file for Bitget may name",
     },
     "console": {"resilience._core.base.event": "the events that the page shows"},
+    "outbox": {
+        "resilience._core.call.open_writes": "the writes that a call has under way",
+        "resilience._core.call.operation_info": "the operation that a client describes",
+    },
     "streams": {"resilience._core.call.operation_info": "the operation that a connection attempt belongs to"},
     "telemetry": {"resilience._core.base.event": "the events that a listener gets"},
     "testing": {"resilience._core.base.event": "the events that the assertions get"},

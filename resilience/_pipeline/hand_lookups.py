@@ -20,10 +20,10 @@ def look_up_write(shared: SharedState, key: str, seconds: float) -> LookupResult
     lookup = write.lookup
     assert lookup is not None, "else it is refused"
     result = (look_up_async if is_async(lookup.plan.reconcile) else look_up_sync)(lookup, seconds)
-    is_in_doubt = any(one is write for one in shared.unsettled.with_key(key))
-    if result.outcome is WriteOutcome.NOT_FOUND and not (is_in_doubt and _cannot_be_sent(shared, key)):
+    is_uncertain = any(one is write for one in shared.unsettled.with_key(key))
+    if result.outcome is WriteOutcome.NOT_FOUND and not (is_uncertain and _cannot_be_sent(shared, key)):
         return LookupResult(WriteOutcome.NOT_YET)
-    if result.settles and is_in_doubt:
+    if result.settles and is_uncertain:
         shared.unsettled.settle(key, write.host, write.account)
         lookup.plan.counts.add_reconciled("found" if result.outcome is WriteOutcome.FOUND else "not_found")
         shared.events.emit(

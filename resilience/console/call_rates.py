@@ -26,19 +26,23 @@ class CallRates:
         self.failed_attempts = 0
         self._samples: deque[tuple[float, int, _Totals]] = deque()
 
-    def sample(self, snapshot: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a snapshot and return the rates between it and the one of ten seconds before."""
-        at = snapshot["at"]
+    def sample(self, snapshot: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """Take a snapshot and return the rates between it and the one of ten seconds before.
+
+        Args:
+            snapshot: what `Policies.snapshot()` returned just now.
+            now: monotonic seconds: the wall clock may be set, and rates would be wrong for as long as it was set back.
+        """
         totals = {
             (row["policy"], row["operation"]): tuple(row[name] for name in _OUTCOMES) for row in snapshot["counters"]
         }
         samples = self._samples
-        samples.append((at, self.failed_attempts, totals))
-        while len(samples) > 2 and samples[1][0] <= at - _SPAN:
+        samples.append((now, self.failed_attempts, totals))
+        while len(samples) > 2 and samples[1][0] <= now - _SPAN:
             samples.popleft()
         then, failed_attempts, before = samples[0]
-        seconds = at - then
-        if seconds <= 0:  # the first one, or the clock was set back
+        seconds = now - then
+        if seconds <= 0:  # the first one
             seconds, before, failed_attempts = 0.0, totals, self.failed_attempts
         rows = [_row(name, counts, before.get(name, (0,) * len(_OUTCOMES)), seconds) for name, counts in totals.items()]
         rows.sort(key=lambda row: (-row["calls"], row["operation"]))

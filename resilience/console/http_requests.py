@@ -52,6 +52,7 @@ class SnapshotRequest(BaseHTTPRequestHandler):
         """Answer a request of any method."""
         try:
             self.state.access.check_sender(self.headers.items())
+            self._check_framing()
             self._find_route()(self)
         except RequestRefusedError as refused:
             self._refuse(refused.status, str(refused), refused.headers)
@@ -72,6 +73,14 @@ class SnapshotRequest(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         """Return the header `Server`, without the version of Python."""
         return "resilience"
+
+    def _check_framing(self) -> None:
+        """Refuse a body that nobody would read, or whose end is unclear: its rest would be the next request."""
+        lengths = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or len(lengths) > 1:
+            raise RequestRefusedError(400, "expected one Content-Length, and no Transfer-Encoding")
+        if self.command != "POST" and lengths not in ([], ["0"]):
+            raise RequestRefusedError(400, "a body belongs to a POST")
 
     def _find_route(self) -> Callable[[SnapshotRequest], None]:
         methods = _ROUTES.get(self.path.partition("?")[0])

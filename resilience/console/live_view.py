@@ -27,6 +27,7 @@ __all__ = ["LiveView"]
 _IGNORED = frozenset({"cache_hit", "call_rejected", "call_succeeded", "hedge_started", "quota_waited"})
 _MAX_ATTEMPTS, _MAX_EVENTS = 40, 200
 """Events that wait for the next second: failed attempts, which are many and say little, and those of all kinds."""
+_MAX_ROWS = 300  # that are sent, those in trouble first: as many as have a history
 
 
 class LiveView:
@@ -82,7 +83,7 @@ class LiveView:
         snapshot = self._policies.snapshot()
         rows = live_rows(snapshot)
         self._rates.failed_attempts = self._failed_attempts
-        lately = self._rates.sample(snapshot)
+        lately = self._rates.sample(snapshot, now)
         is_point = now >= self._point_due
         if is_point:
             self._point_due = now + INTERVAL
@@ -93,7 +94,9 @@ class LiveView:
             "healthy": snapshot["healthy"],
             "policies": [{"name": row["name"], "isolated": row["isolated"]} for row in snapshot["policies"]],
             "needs": inbox_cards(self._inbox.entries(snapshot), snapshot),
-            "rows": [row._asdict() for row in rows],
+            "rows": [row._asdict() for row in rows[:_MAX_ROWS]],
+            "rows_left": max(0, len(rows) - _MAX_ROWS),
+            "rejecting": sum(row.kind == "breaker" and row.level == "bad" for row in rows),
             "lately": lately,
             "point": is_point,
         }
@@ -101,7 +104,9 @@ class LiveView:
 
     def whole(self) -> str:
         """Return everything that a page needs which has just been opened, as JSON; after the first tick."""
-        history = {"points": self._history.points(), "trend": list(self._trend), "every": INTERVAL}
+        # Pairs, because a row is named by what a program or an API chose: keys of an object are not redacted.
+        points = list(self._history.points().items())
+        history = {"points": points, "trend": list(self._trend), "every": INTERVAL}
         return json_text({**self._latest, "point": False, "history": history, "feed": self._feed.entries()})
 
     def _take_events(self) -> None:

@@ -15,6 +15,7 @@ from .viewers import MAX_VIEWERS
 __all__ = ["LiveViewers"]
 
 _TICK = 1.0  # seconds, while somebody watches
+_LEAST = 0.5  # seconds between two ticks, however many pages are opened
 _MAX_BEHIND = 5  # ticks that a page may be behind; a slower one is disconnected, and comes back
 
 
@@ -25,6 +26,8 @@ class LiveViewers:
         self._view = view
         self._queues: set[asyncio.Queue[str | None]] = set()
         self._came = asyncio.Event()
+        self._ticked_at = float("-inf")
+        self._is_closed = False
 
     async def run(self) -> None:
         """Take a snapshot each second while somebody watches, and else as often as the history needs one."""
@@ -52,12 +55,15 @@ class LiveViewers:
 
     def close(self) -> None:
         """End every stream."""
+        self._is_closed = True
         for queue in tuple(self._queues):
             self._end(queue)
 
     async def _texts(self) -> AsyncIterator[str]:
         queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._tick()  # what a new page shows is of now, and not up to five seconds old
+        await self._take_now()
+        if self._is_closed or len(self._queues) >= MAX_VIEWERS:  # those that came meanwhile
+            return
         queue.put_nowait(sent_event("whole", self._view.whole()))
         self._queues.add(queue)
         self._came.set()
@@ -67,7 +73,18 @@ class LiveViewers:
         finally:
             self._queues.discard(queue)
 
+    async def _take_now(self) -> None:
+        """Let what a new page shows be of now, and not up to five seconds old; pages that come together share a tick.
+
+        With one for each of them, those that were opened first would be behind before they had read anything.
+        """
+        came = monotonic()
+        await asyncio.sleep(max(0.0, self._ticked_at + _LEAST - came))
+        if self._ticked_at < came:
+            self._tick()
+
     def _tick(self) -> None:
+        self._ticked_at = monotonic()
         try:
             text = sent_event("change", self._view.tick(monotonic()))
         except Exception:  # a snapshot that fails once must not end the console; the page says that it is out of date

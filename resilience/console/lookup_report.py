@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .._core.call.late_lookup import LookupResult, WriteOutcome
+from ..telemetry.redaction import redact
 from .plain_words import duration_words
 
 __all__ = ["report_lookup"]
@@ -29,7 +30,8 @@ def report_lookup(result: LookupResult, key: str) -> dict[str, Any]:
         "outcome": result.outcome.value,
         "settled": result.settles,
         "sentence": _sentence(result),
-        "answer": None if result.value is None else _text_of(result.value)[:_MAX_ANSWER],
+        # Redacted before it is cut: half of a secret would not be recognised.
+        "answer": None if result.value is None else redact(_text_of(result.value))[:_MAX_ANSWER],
     }
 
 

@@ -79,9 +79,7 @@ class Viewers:
         """
         viewer = Viewer()
         with self._lock:
-            if len(self._viewers) >= MAX_VIEWERS:
-                message = f"there are {MAX_VIEWERS} viewers already; close one, or read /snapshot"
-                raise RequestRefusedError(503, message, Retry_After="5")
+            self.check_room()
             self._viewers = (*self._viewers, viewer)
             if self._unsubscribe is None:
                 self._unsubscribe = self._subscribe(self._publish)
@@ -89,6 +87,16 @@ class Viewers:
             yield viewer
         finally:
             self._remove(viewer)
+
+    def check_room(self) -> None:
+        """Check that one more viewer may come.
+
+        Raises:
+            RequestRefusedError: there are as many viewers as there may be.
+        """
+        if len(self._viewers) >= MAX_VIEWERS:
+            message = f"there are {MAX_VIEWERS} viewers already; close one, or read /snapshot"
+            raise RequestRefusedError(503, message, Retry_After="5")
 
     def close(self) -> None:
         """End every stream."""

@@ -76,6 +76,7 @@ class _Answers:
         return _stream(self.live.stream())
 
     async def events(self, _request: Request) -> Response:
+        self.viewers.check_room()  # here: the stream begins when its status is sent already
         return _stream(self._events())
 
     async def action(self, request: Request) -> Response:
@@ -127,7 +128,9 @@ def new_app(
     not_found = answers.checked(_refuse(404, f"no such path; available: {paths}"), needs_token=False)
     not_allowed = answers.checked(_refuse(405, "the method is GET, and POST for actions"), needs_token=False)
     handlers: Mapping[Any, Any] = {404: _ignoring_error(not_found), 405: _ignoring_error(not_allowed)}
-    return Starlette(routes=routes, exception_handlers=handlers)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # a redirect would be an answer that checks nobody
+    return app
 
 
 def _refuse(status: int, message: str) -> Answer:

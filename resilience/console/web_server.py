@@ -33,6 +33,7 @@ __all__ = ["Console"]
 _THREAD = "resilience-console"
 _JOIN_TIMEOUT = 3.0  # seconds
 _MAX_CONNECTIONS = 256
+_SEND_TIMEOUT = 20_000  # milliseconds. A viewer that takes nothing for so long is disconnected: its place is needed
 
 
 class Console:
@@ -73,8 +74,9 @@ class Console:
             self._thread.join(_JOIN_TIMEOUT)
 
     def reset_after_fork(self) -> None:
-        """Close the child's copy of the socket: the parent serves on."""
+        """Close the child's copy of the socket, and listen to no event: the parent serves on."""
         self._closed.set()
+        self._view.stop()
         self._viewers.forget()
         with contextlib.suppress(OSError):
             self._socket.close()
@@ -160,6 +162,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":  # on Windows this option would let two servers share one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it; the connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SEND_TIMEOUT)
         listener.bind((host, port))
         listener.listen(128)
         listener.setblocking(False)

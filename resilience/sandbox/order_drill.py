@@ -19,7 +19,7 @@ from resilience.config.loading.policy_file import load
 
 from .server import Sandbox
 
-__all__ = ["CLIENTS", "DrillCounts", "compare", "drill"]
+__all__ = ["CLIENTS", "DrillCounts", "compare", "drill", "place_all"]
 
 PlaceOrder = Callable[[str], Any]
 """Places one order under a client id."""
@@ -109,7 +109,7 @@ def drill(
     ids = [f"o{seed}-{number}" for number in range(orders)]
     started, requests_before = time.monotonic(), exchange.requests
     place = CLIENTS[name](exchange, seed)
-    reports = _place_all(place, name == "resilient", ids, workers, tick or (lambda: None))
+    reports = place_all(place, name == "resilient", ids, workers, tick or (lambda: None))
     seconds = time.monotonic() - started
     # Orders that are still on their way would be missing in the ledger.
     exchange.settle()
@@ -131,9 +131,10 @@ def compare(reports: Mapping[str, str], executions: Mapping[str, int], *, reques
     )
 
 
-def _place_all(
+def place_all(
     place: PlaceOrder, knows_unknown: bool, ids: Sequence[str], workers: int, tick: Callable[[], None]
 ) -> dict[str, str]:
+    """Place the orders with several workers, and return what was reported of each."""
     with ThreadPoolExecutor(workers) as pool:
         reports = {}
         try:

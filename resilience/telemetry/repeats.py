@@ -14,7 +14,7 @@ QUIET = 60.0
 """Seconds without a repetition after which the next one counts as the first."""
 QUIET_REMEDY = 600.0
 """The same where a person has to act, which takes longer."""
-MAX_KINDS = 256
+MAX_KINDS = 1_024
 
 
 class Repeats:

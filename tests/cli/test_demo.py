@@ -102,7 +102,7 @@ def test_an_interrupt_before_all_orders_are_queued_ends_the_run(monkeypatch: pyt
 
     monkeypatch.setattr(order_drill, "ThreadPoolExecutor", Pool)
     with pytest.raises(KeyboardInterrupt):
-        order_drill._place_all(place, False, Ids(), 2, lambda: None)
+        order_drill.place_all(place, False, Ids(), 2, lambda: None)
     assert len(placed) <= 2
 
 

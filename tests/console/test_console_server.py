@@ -5,17 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from resilience import NOT_FOUND, Found, Policies
-from resilience.console import serve
+from resilience.console import serve, viewers, web_server
+from resilience.telemetry.redaction import register_secret
 from resilience.testing import FakeClock
 from tests.console.event_stream import EventStream, ask
 
@@ -121,6 +125,90 @@ def test_wrong_requests(url: str) -> None:
     assert post(url, "look_up", key="none").status == 409
 
 
+def test_no_redirect_is_sent_to_anybody(url: str) -> None:
+    """A path with a slash at its end is another path, and its answer has the checks and headers of all."""
+    assert fetch(url, "/snapshot/", Host="evil.example")[0] == 403
+    status, _, headers = fetch(url, "/snapshot/")
+    assert (status, headers["Location"], headers["X-Frame-Options"]) == (404, None, "DENY")
+
+
+def test_pages_that_are_opened_at_once(url: str) -> None:
+    """Each gets the whole and then what changes: none is taken for a slow one because of the others."""
+    streams = [live(url) for _ in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        assert {kind for kind, _ in pool.map(next, streams)} == {"whole"}
+        for _ in range(2):
+            assert {kind for kind, _ in pool.map(next, streams)} == {"change"}
+    for stream in streams:
+        stream.close()
+
+
+def test_a_viewer_too_many(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told so, by the status too."""
+    monkeypatch.setattr(viewers, "MAX_VIEWERS", 1)
+    stream = EventStream(url, **TOKEN)
+    stream.first("snapshot")
+    reply = ask(url, "/events", **TOKEN)
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    stream.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone can tell")
+def test_a_viewer_that_reads_nothing_is_disconnected(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep its place from others for as long as it lives."""
+    monkeypatch.setattr(web_server, "_SEND_TIMEOUT", 200)
+    with serve(policies, token="open-sesame") as console, socket.socket() as stuck:
+        address = urlsplit(console.url)
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        stuck.connect((address.hostname, address.port))
+        head = f"GET /events HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {TOKEN['Authorization']}\r\n\r\n"
+        stuck.sendall(head.encode())
+        assert until(lambda: bool(console._viewers._viewers))
+        for number in range(20):
+            policies.isolate("trade", reason=f"{number}" * 400)
+        assert until(lambda: not console._viewers._viewers)
+
+
+def until(is_true: Callable[[], bool]) -> bool:
+    """Wait until something is true, a minute at most."""
+    pause = threading.Event()
+    return any(is_true() or pause.wait(0.05) for _ in range(1_200))
+
+
+FORK = """
+import os, sys
+from resilience import Policies
+from resilience.console import serve
+policies = Policies.from_mapping({"policies": {"p": {"retry": "off", "breaker": "off"}}}, log=False)
+
+@policies.resilient("p", operation="op", idempotent=True)
+def fail():
+    raise ConnectionResetError
+
+def lose():
+    try:
+        fail()
+    except ConnectionResetError:
+        pass
+
+with serve(policies, token="open-sesame") as console:
+    child = os.fork()
+    if child == 0:
+        lose()
+        os._exit(len(console._view._events))
+    assert os.waitpid(child, 0)[1] == 0
+    lose()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_collects_nothing() -> None:
+    """Nobody reads there what the console would keep; the program ends without a word."""
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_the_snapshot_endpoint(url: str, policies: Policies) -> None:
     """`resilience top` and other programs read the console as they read the snapshot server."""
     assert ask(url, **TOKEN).body["isolated"] == []
@@ -172,6 +260,7 @@ def test_a_page_that_is_opened_later(url: str, policies: Policies) -> None:
     ("answer", "outcome", "words"),
     [
         (Found({"orderId": "7", "apiKey": "of-the-account"}), "found", "It took effect"),
+        (Found("x" * 3_990 + "of-the-account"), "found", "It took effect"),  # it is cut in the middle of the secret
         (Found({}, matches=False), "foreign", "another order"),
         (NOT_FOUND, "not yet", "no proof before"),
         (ConnectionError("https://user:password@host"), "failed", "failed with ConnectionError"),
@@ -180,6 +269,7 @@ def test_a_page_that_is_opened_later(url: str, policies: Policies) -> None:
 def test_a_write_is_looked_up(url: str, policies: Policies, answer: Any, outcome: str, words: str) -> None:
     """The answer of the API is shown without secrets; only proof settles the write, and nothing is sent again."""
     sent, answers = [], [ConnectionError("down")]
+    register_secret("of-the-account")
 
     def look_up(_call: Any) -> Any:
         if isinstance(answers[0], Exception):
@@ -196,7 +286,7 @@ def test_a_write_is_looked_up(url: str, policies: Policies, answer: Any, outcome
     answers[0] = answer
     reply = post(url, "look_up", key="my-order-1")
     assert (reply.status, reply.body["outcome"], words in reply.body["sentence"]) == (200, outcome, True)
-    assert "of-the-account" not in json.dumps(reply.body)
+    assert "of-the" not in json.dumps(reply.body)
     assert "password" not in json.dumps(reply.body)
     assert len(policies.snapshot()["writes_in_doubt"]) == (outcome != "found")
     assert sent == ["my-order-1"]

@@ -255,6 +255,64 @@ def test_what_a_server_says_is_no_html(browser: Any, url: str, bot: Bot) -> None
     assert problems == []
 
 
+IS_HIDDEN = """() => {
+  const focused = document.activeElement;
+  const box = focused.getBoundingClientRect();
+  const [x, y] = [box.left + box.width / 2, box.top + Math.min(box.height, innerHeight) / 2];
+  return !focused.closest('header') && Boolean(document.elementFromPoint(x, y)?.closest('header'));
+}"""
+
+
+def test_a_page_that_is_narrow_or_enlarged(browser: Any, url: str, bot: Bot) -> None:
+    """320 pixels are enough, which is 400 % of a desktop too: nothing is cut off, and what has the focus is visible."""
+    bot.policies.isolate("trade", reason="r" * 400)
+    for width, height in ((320, 256), (640, 560)):
+        problems: list[str] = []
+        page = opened(browser, url, problems, width=width, height=height)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        for _ in range(14):
+            page.keyboard.press("Tab")
+            assert not page.evaluate(IS_HIDDEN)
+        assert problems == []
+        page.context.close()
+
+
+TAKE = """(names) => {
+  const row = (key) => ({...state.rows[0], id: 'one id', name: key});
+  for (let tick = 0; tick < 3; tick += 1) take('change', {...state, rows: names.map(row), feed: []});
+  return [...document.querySelectorAll('#now-list .row .name')].map((node) => node.textContent);
+}"""
+
+
+def test_rows_of_one_name(browser: Any, url: str) -> None:
+    """Where a secret was removed from two names, they are the same: each row is shown once, however often it comes."""
+    page = opened(browser, url, [])
+    shown = page.evaluate(TAKE, ["one", "two\u2066\U000e0041"])
+    assert [name.rpartition(" · ")[2] for name in shown] == ["one", "two\\u2066\\ue0041"]
+
+
+def test_decisions_of_a_clock_that_was_set_back(browser: Any, url: str) -> None:
+    """The latest decision is the first, and the oldest are dropped, whatever their times are."""
+    page = opened(browser, url, [])
+    add = "(at, id) => take('change', {...state, feed: [{id, at, text: 'decision ' + id, level: 'info', count: 1}]})"
+    page.evaluate(f"() => {{ for (let id = 1; id <= 120; id += 1) ({add})(9e8 - id, 1000 + id); }}")
+    assert page.evaluate("document.querySelector('#feed .text').textContent") == "decision 1120"
+    assert page.evaluate("feed.size") == 100
+
+
+def test_a_token_that_cannot_be_sent(browser: Any, url: str, bot: Bot) -> None:
+    """The page says so, and goes on reading: no request can have it in a header."""
+    page = opened(browser, url, [])
+    page.locator("#unlock").click()
+    page.locator("#token").fill("“quoted”")
+    page.keyboard.press("Enter")
+    page.get_by_text("ASCII alone").wait_for()
+    page.locator("#token").fill(bot.token)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Forget token").wait_for()
+    assert page.evaluate("sessionStorage.getItem('resilience-token')") == bot.token
+
+
 def test_a_bot_that_is_gone(browser: Any, bot: Bot) -> None:
     """The page says that it is out of date; another page's script cannot use the console."""
     problems: list[str] = []

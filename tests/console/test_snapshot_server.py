@@ -219,6 +219,24 @@ def test_what_is_no_http_is_refused(open_url: str) -> None:
         assert b'{"error": "Bad request syntax' in b"".join(iter(lambda: connection.recv(1_000), b""))
 
 
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", b"Content-Length: 26"),
+        ("POST", b"Content-Length: 2\r\nContent-Length: 28"),
+        ("POST", b"Content-Length: 2\r\nTransfer-Encoding: chunked"),
+    ],
+)
+def test_no_request_hides_in_a_body(url: str, policies: SwitchablePolicies, method: str, headers: bytes) -> None:
+    """A body that is not read, or whose end is unclear, is refused with its connection."""
+    address, path = urlsplit(url), "/snapshot" if method == "GET" else "/actions/isolate"
+    head = f"{method} {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {TOKEN['Authorization']}\r\n"
+    with socket.create_connection((address.hostname, address.port), 60) as connection:
+        connection.sendall(head.encode() + headers + b"\r\n\r\n{}GET /hidden HTTP/1.1\r\n\r\n")
+        got = b"".join(iter(lambda: connection.recv(1_000), b""))
+    assert (got.count(b"HTTP/1.1 "), got[9:12], policies.switched) == (1, b"400", [])
+
+
 def test_a_snapshot_that_fails_is_no_traceback(policies: SwitchablePolicies, open_url: str) -> None:
     """The class of the error is named, and its text is not."""
     policies.snapshot = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]

@@ -138,15 +138,51 @@ def snapshot_of(at: float, **counts: int) -> dict[str, Any]:
 def test_rates_are_those_of_the_last_ten_seconds() -> None:
     """Calls a second, success, attempts a call without what was refused; none at the start."""
     rates = CallRates()
-    first = rates.sample(snapshot_of(0.0, ok=1000))
+    first = rates.sample(snapshot_of(0.0, ok=1000), 0.0)
     assert (first["rate"], first["success"], first["attempts"]) == (0.0, None, None)
     rates.failed_attempts = 30
-    second = rates.sample(snapshot_of(10.0, ok=1080, failed=10, rejected=10))
+    second = rates.sample(snapshot_of(10.0, ok=1080, failed=10, rejected=10), 10.0)
     assert (second["rate"], second["success"], second["rejected"]) == (10.0, 0.8, 10)
     assert second["attempts"] == pytest.approx((80 + 30) / 90)
-    rates.sample(snapshot_of(15.0, ok=1080, failed=10, rejected=10))
-    third = rates.sample(snapshot_of(25.0, ok=1180, failed=10, rejected=10))
+    rates.sample(snapshot_of(15.0, ok=1080, failed=10, rejected=10), 15.0)
+    third = rates.sample(snapshot_of(25.0, ok=1180, failed=10, rejected=10), 25.0)
     assert (third["seconds"], third["rate"], third["success"]) == (10.0, 10.0, 1.0)
+
+
+def test_rates_do_not_follow_a_wall_clock_that_is_set() -> None:
+    """An hour back or forth changes nothing."""
+    rates = CallRates()
+    for second in range(12):
+        wall = 5_000.0 + second + (-3_600.0 if second >= 4 else 0.0) + (7_200.0 if second >= 8 else 0.0)
+        shown = rates.sample(snapshot_of(wall, ok=100 * second), float(second))
+    assert (shown["seconds"], shown["rate"], shown["success"]) == (10.0, 100.0, 1.0)
+
+
+def test_a_secret_in_the_name_of_a_row_is_not_sent() -> None:
+    """Neither in the rows nor in their history, whose names a program or an API has chosen."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": "off"}}}, clock=FakeClock(), log=False)
+    row = {"policy": "p", "key": "apiKey=ab12cd34ef56", "state": "open", "shadow": False, "open_until": None}
+    breaker = {**row, "opened_by": None, "counts": {"succeeded": 0, "failed": 1}}
+    before = policies.snapshot()
+    policies.snapshot = lambda: {**before, "breakers": [breaker]}  # type: ignore[method-assign]
+    view = LiveView(policies)
+    assert "ab12cd34ef56" not in view.tick(0.0)
+    assert "ab12cd34ef56" not in view.whole()
+    assert json.loads(view.whole())["history"]["points"] == [["breaker p apiKey=[redacted]", [[100, 2]]]]
+
+
+def test_the_rows_are_bounded() -> None:
+    """Of a thousand breakers those in trouble are sent, and how many the others are."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": "off"}}}, clock=FakeClock(), log=False)
+    row = {"policy": "p", "shadow": False, "open_until": None, "opened_by": None}
+    counts = {"succeeded": 0, "failed": 1}
+    states = ["closed"] * 900 + ["open"] * 100
+    breakers = [{**row, "key": f"{number}", "state": state, "counts": counts} for number, state in enumerate(states)]
+    before = policies.snapshot()
+    policies.snapshot = lambda: {**before, "breakers": breakers}  # type: ignore[method-assign]
+    shown = json.loads(LiveView(policies).tick(0.0))
+    assert (len(shown["rows"]), shown["rows_left"], shown["rejecting"]) == (300, 700, 100)
+    assert [row["level"] for row in shown["rows"][:100]] == ["bad"] * 100
 
 
 def test_the_history_is_bounded() -> None:

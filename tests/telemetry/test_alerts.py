@@ -21,8 +21,9 @@ from resilience.telemetry.alerts import AlertMessage, send_alerts
 from resilience.telemetry.alerts.alert_message import body_of
 from resilience.telemetry.alerts.alert_rounds import AlertRounds
 from resilience.telemetry.alerts.new_entries import NewEntries
-from resilience.telemetry.alerts.webhook import Delivery, Webhook
+from resilience.telemetry.alerts.webhook import Delivery, Webhook, _beginning_of
 from resilience.telemetry.inbox import Inbox, InboxEntry
+from resilience.telemetry.redaction import redact
 from resilience.testing import FakeClock
 
 SECRET = "T0SECRETSECRET/B0SECRETSECRETSECRET"
@@ -238,6 +239,7 @@ ANSWERS = [
     ((429, {"Retry-After": "7"}, "{}"), Delivery(False, True, 429, None, 7.0)),
     ((429, {}, '{"ok": false, "parameters": {"retry_after": 35}}'), Delivery(False, True, 429, None, 35.0)),  # Telegram
     ((429, {}, '{"message": "limited", "retry_after": 0.65}'), Delivery(False, True, 429, None, 0.65)),  # Discord
+    ((503, {"Retry-After": "99999999"}, ""), Delivery(False, True, 503, None, 3_600.0)),
     ((503, {}, ""), Delivery(False, True, 503)),
     ((404, {}, "no_service"), Delivery(False, False, 404)),
     ((302, {"Location": "http://127.0.0.1:9/"}, ""), Delivery(False, False, 302)),
@@ -258,6 +260,19 @@ def test_no_server_is_retryable() -> None:
     assert Webhook(url).post({}, 10) == Delivery(False, True, caused_by="ConnectionRefusedError")
 
 
+class Drops:
+    """The body of an answer that comes byte by byte, and never ends."""
+
+    def read1(self, _size: int) -> bytes:
+        return b"x"
+
+
+def test_an_answer_that_does_not_end_is_left() -> None:
+    """The thread has other messages to send: it takes a beginning, or what comes until a moment."""
+    assert len(_beginning_of(Drops(), float("inf"))) == 10_000
+    assert _beginning_of(Drops(), 0.0) == b""
+
+
 def entry(**fields: Any) -> InboxEntry:
     """Return an entry."""
     return InboxEntry(
@@ -269,19 +284,27 @@ def test_formats_of_chats() -> None:
     """Each has the field that its chat reads, nobody is mentioned, and further fields are added."""
     entries = [entry(title="<!channel> @everyone fails & more")]
     assert body_of("b", entries, "slack", {"channel": "#ops"}) == {
-        "text": "b needs you:\n• &lt;!channel&gt; @everyone fails &amp; more\n  r", "channel": "#ops",
+        "text": "b needs you:\n• &lt;!channel&gt; @everyone fails &amp; more\n  r", "mrkdwn": False, "channel": "#ops",
     }  # fmt: skip
     assert body_of("b", entries, "discord", {})["allowed_mentions"] == {"parse": []}
     telegram = body_of("b", entries, "telegram", {"chat_id": "7"})
     assert (telegram["chat_id"], telegram["text"].splitlines()[1]) == ("7", "• <!channel> @everyone fails & more")
 
 
+def test_no_text_is_markup_in_discord() -> None:
+    """A link with a name of its own would lead somewhere else, and stars in a key would be gone."""
+    text = body_of("b", [entry(title="a*b*c [new key](https://evil.example) ||x||")], "discord", {})["content"]
+    line = r"• a\*b\*c \[new key\](https://evil.example) \|\|x\|\|"
+    assert text.splitlines()[1] == line
+
+
 def test_a_message_has_a_length_that_its_chat_takes() -> None:
     """What does not fit is counted: 10,000 writes in doubt are one message."""
-    entries = [entry(title=f"{number} " + "x" * 900, remedy="y" * 900) for number in range(10_000)]
-    discord = body_of("b", entries, "discord", {})["content"]
-    assert len(discord) <= 2000
-    assert discord.splitlines()[-1] == "and 9,998 more"
+    for letter, more in (("x", "9,998"), ("*", "9,999")):
+        entries = [entry(title=f"{number} " + letter * 900, remedy=letter * 900) for number in range(10_000)]
+        discord = body_of("b", entries, "discord", {})["content"]
+        assert 1000 < len(discord) <= 2000
+        assert discord.splitlines()[-1] == f"and {more} more"
     body = body_of("b", entries, "json", {})
     assert (len(body["entries"]), body["more"]) == (10, 9990)
 
@@ -315,11 +338,21 @@ def test_the_url_is_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     assert SECRET[:10] not in str(caught.value)
 
 
+def test_parts_of_the_url_and_of_headers_are_secrets() -> None:
+    """A signature in the query, and a token that stands after the word `Bearer`."""
+    Webhook("https://example.com/hook?sig=QsIgNaTuRe0fTheHook1", {"Authorization": "Bearer HeAdErToKeN0fTheHook"})
+    for secret in ("QsIgNaTuRe0fTheHook1", "HeAdErToKeN0fTheHook"):
+        assert redact(f"it was {secret} there") == "it was [redacted] there"
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"url": "hooks.example.com"}, "url: expected the URL"),
     ({"url": None}, "url: expected the URL"),
     ({"url": "https://example.com/a b"}, "url: expected the URL"),
     ({"url": "ftp://example.com/"}, "url: expected the URL"),
+    ({"headers": {"Authorization": "Bearer abc\n"}}, "headers: Authorization: expected printable ASCII"),
+    ({"headers": {"X-Number": 5}}, "headers: X-Number: expected printable ASCII"),
+    ({"headers": {"X Name": "a"}}, "headers: 'X Name' is no name of a header"),
     ({"format": "teams"}, "format: expected json, slack, discord, telegram or a function, got 'teams'"),
     ({"format": "telegram"}, "fields: Telegram needs the chat"),
     ({"every": -1}, "every: expected seconds"),
@@ -352,7 +385,7 @@ def test_a_function_that_raises_is_reported(caplog: pytest.LogCaptureFixture) ->
 
 
 PROGRAM = """
-import os, sys
+import multiprocessing, os, sys
 from resilience import Policies
 from resilience.telemetry.alerts import send_alerts
 
@@ -372,12 +405,16 @@ if hasattr(os, "fork"):
         fail("of-the-child")
         sys.exit()
     os.waitpid(child, 0)
+    worker = multiprocessing.get_context("fork").Process(target=fail, args=("of-the-worker",))
+    worker.start()
+    worker.join()
 """
 
 
 def test_a_program_that_ends_has_sent_its_alerts() -> None:
-    """Nothing has to be closed, and a forked child sends its own: each write is in one message."""
+    """Nothing has to be closed, and a forked child or worker sends its own: each write is in one message."""
     with hook() as server:
         subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, server.url], check=True, cwd=ROOT, timeout=120)
     keys = [entry["key"] for body in server.got for entry in body["entries"]]
-    assert sorted(keys) == (["of-the-child", "of-the-parent"] if hasattr(os, "fork") else ["of-the-parent"])
+    forked = ["of-the-child", "of-the-worker"] if hasattr(os, "fork") else []
+    assert sorted(keys) == sorted(["of-the-parent", *forked])

@@ -20,9 +20,10 @@ from tests.telemetry.scripted_run import DURATIONS, EXPECTED, answering, new_pol
 
 pytest.importorskip("opentelemetry.sdk")
 
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider
@@ -138,6 +139,17 @@ def test_a_span_says_how_its_call_has_ended(
     assert {name: details[name] for name in attributes} == attributes
 
 
+def test_an_exception_that_steers_the_program_is_no_failure(collected: Collected) -> None:
+    """Its spans have no error and no outcome, as the metrics count no call."""
+    policies = new_policies()
+    instrument(policies, collected.spans, collected.meters)
+    with pytest.raises(StopIteration):
+        policies.resilient("read", operation="fetch", idempotent=True)(answering(StopIteration()))()
+    ends = [(details["status"], details.get("outcome"), "error.type" in details) for _, _, details in collected.tree()]
+    assert ends == [("UNSET", None, False)] * 2
+    assert set(collected.metrics()["resilience.calls"].values()) == {0}
+
+
 def test_an_unknown_write_and_a_rejected_call_differ(collected: Collected) -> None:
     """The outcome `unknown` is a write to look up; a rejected call has no attempt."""
     policies = new_policies()
@@ -225,6 +237,26 @@ def test_the_global_provider_may_be_set_later() -> None:
         assert sum(point.value for point in calls.data.data_points) == 2
         """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("broken", ["on_start", "on_end"])
+def test_a_broken_span_processor_does_not_break_a_write(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The order is sent once and its answer is returned; one line for each lost span says so, without the text."""
+    processor = SpanProcessor()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(processor, broken, fail)
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    policies = new_policies()
+    instrument(policies, provider, NoOpMeterProvider())
+    assert policies.resilient("write", operation="order")(answering("executed"))() == "executed"
+    lost = "a span is lost: a part of OpenTelemetry has raised RuntimeError"
+    assert [record.message for record in caplog.records if record.name == "resilience.call"] == [lost, lost]
 
 
 def test_metrics_alone_make_no_spans(collected: Collected) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience._core.base.bounded_dict import BoundedDict
 from resilience.telemetry.metric_table import METRICS
 from resilience.telemetry.prometheus import MetricsCollector, collector, prometheus_name
 from resilience.testing import FakeClock
@@ -151,28 +150,6 @@ def test_a_counter_keeps_what_has_been_counted_by_what_is_gone() -> None:
         gc.collect()
         seen.append(reconnects())
     assert seen == [[3], [3], [7], [7]]
-
-
-def test_breakers_that_are_forgotten_have_counted() -> None:
-    """Where there are more keys than breakers are kept, what all of them have counted together never goes back."""
-    policies = Policies.from_mapping(
-        {"policies": {"p": {"breaker": {"consecutive": 1, "open_for": "1s", "key": "host"}, "retry": "off"}}},
-        log=False,
-        clock=FakeClock(),
-    )
-    exported = collector(policies)
-    pool, policy = policies._shared.breakers, policies.policy("p")  # a small pool, as if there were very many hosts
-    pool._breakers = BoundedDict(4, pool._unused)
-    seen = []
-    for host in range(210):
-        breaker = pool.get(policy, f"host-{host}", keep_state=True)
-        assert breaker is not None
-        breaker.open()
-        breaker.close()
-        del breaker
-        family = next(family for family in exported.collect() if family.name == "resilience_breaker_transitions")
-        seen.append(sum(sample.value for sample in family.samples if sample.labels["to"] == "open"))
-    assert seen == list(range(1, 211))
 
 
 def test_a_breaker_that_a_reload_takes_away_is_not_open_for_ever(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from resilience._core.base.event import EVENTS, Event
 from resilience.cli import main
 from resilience.telemetry import new_event_log
 from resilience.telemetry.log_lines import line_of, read_line
+from resilience.telemetry.repeats import Repeats
 from resilience.testing import FakeClock, fresh_policies
 
 LOG: Any = new_event_log("logging")
@@ -135,6 +136,15 @@ def test_lines_are_by_area(caplog: pytest.LogCaptureFixture) -> None:
         "stream handler raised: handler=bot.on_update handler_of=update caused_by=KeyError\nTraceback:\n  line",
         "stream handler raised: times=10 handler=bot.on_update handler_of=update caused_by=KeyError",
     ]
+
+
+def test_the_remedy_is_said_once_for_each_of_many_operations() -> None:
+    """What repeats is remembered for more operations than a bot has."""
+    repeats = Repeats()
+    for round_ in range(2):
+        for number in range(600):
+            event = Event(name="call_failed", operation=f"op{number}", category="user_fixable", code="43012", at=1.0)
+            assert repeats.times(event) == (1 if round_ == 0 else 0)
 
 
 def test_a_filtered_event_is_not_wanted(caplog: pytest.LogCaptureFixture) -> None:
@@ -289,7 +299,7 @@ def test_many_kinds_of_repetitions_are_bounded(caplog: pytest.LogCaptureFixture)
     log: Any = new_event_log("logging")
     for number in range(2000):
         log(Event(name="call_rejected", operation=str(number), at=1.0))
-    assert len(log._repeats._kinds) <= 256
+    assert len(log._repeats._kinds) <= 1_024
     caplog.clear()
     for at in (1.0, 2.0, 63.0, 64.0):
         log(Event(name="call_rejected", operation="poll", at=at))

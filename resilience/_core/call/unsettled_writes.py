@@ -4,7 +4,7 @@ A write is settled by a later call with its key that ends for certain, such as t
 reports its order, or by a lookup that a person asks for. One without a key stays: nobody can look it up. One in an
 outbox that several processes share has an owner, which may be another process by now, and may have settled it.
 
-A bot that trades at two venues, or for two accounts, may use one key at both. Such writes are told apart by host and
+A bot that trades at two venues, or for two accounts, may use one key at both. Such writes are distinguished by host and
 account; where one of them is not known, as of a function that calls a client, it counts as the same.
 """
 

@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const SHOWN_ROWS = 40;
 const SHOWN_CARDS = 6;
 const POINTS = 120;
-const HIDDEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const HIDDEN = /(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu; // control, format and direction characters, and halves of pairs
 let token = sessionStorage.getItem("resilience-token") || "";
 let state = null;
 let lastHeard = 0;
@@ -17,7 +17,7 @@ const feed = new Map();
 const answers = new Map(); // of lookups that were made on this page, by the id of the entry
 const busy = new Set();
 
-const escapeHidden = (letter) => "\\u" + letter.charCodeAt(0).toString(16).padStart(4, "0");
+const escapeHidden = (letter) => "\\u" + letter.codePointAt(0).toString(16).padStart(4, "0");
 const clean = (text) => String(text).replace(HIDDEN, escapeHidden);
 
 function setText(node, text) {
@@ -37,18 +37,24 @@ function make(tag, className, text) {
 }
 
 // Keeps the nodes of a list that are still needed: a button that has the focus must not be replaced each second.
+// Two items may have one id, where a secret was removed from it: each keeps its own node.
 function syncList(list, items, create, update) {
   const kept = new Map([...list.children].map((node) => [node.itemId, node]));
+  const used = new Set();
+  const times = new Map();
   let before = list.firstElementChild;
   for (const item of items) {
-    let node = kept.get(item.id);
-    if (node) kept.delete(item.id);
-    else { node = create(item); node.itemId = item.id; }
+    times.set(item.id, (times.get(item.id) || 0) + 1);
+    const id = times.get(item.id) + " " + item.id;
+    let node = kept.get(id);
+    if (node) kept.delete(id);
+    else { node = create(item); node.itemId = id; }
+    used.add(node);
     update(node, item);
     if (node === before) before = before.nextElementSibling;
     else list.insertBefore(node, before);
   }
-  for (const node of kept.values()) node.remove();
+  for (const node of [...list.children]) if (!used.has(node)) node.remove();
 }
 
 function duration(seconds) {
@@ -56,7 +62,7 @@ function duration(seconds) {
   return Math.max(0, Math.round(seconds)) + " s";
 }
 
-const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false });
+const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 const number = (value) => (value >= 100 ? Math.round(value) : Math.round(value * 10) / 10).toLocaleString("en");
 const percent = (share) => (share === null ? "–" : (share >= 0.9995 ? "100" : (share * 100).toFixed(1)) + " %");
 
@@ -183,7 +189,9 @@ function renderNow() {
   syncList($("now-list"), rows, newRow, updateRow);
   $("now-empty").hidden = state.rows.length > 0;
   $("more").hidden = state.rows.length <= SHOWN_ROWS;
-  setText($("more"), isWide ? "Show the first " + SHOWN_ROWS : "Show all " + state.rows.length);
+  setText($("more"), isWide ? "Show the first " + SHOWN_ROWS : "Show " + (state.rows_left ? "the first " : "all ") + state.rows.length);
+  $("rows-left").hidden = !state.rows_left;
+  setText($("rows-left"), state.rows_left.toLocaleString("en") + " more are not shown, which are in less trouble: /snapshot has them.");
 }
 
 function fitted(canvas) {
@@ -270,7 +278,7 @@ function drawTrend() {
 }
 
 function renderFeed() {
-  const entries = [...feed.values()].sort((one, other) => other.at - one.at || other.id - one.id);
+  const entries = [...feed.values()].reverse();
   syncList($("feed"), entries, () => {
     const line = make("li");
     line.at = line.appendChild(make("time"));
@@ -294,12 +302,15 @@ function take(kind, message) {
   if (kind === "whole") {
     points.clear();
     feed.clear();
-    for (const [id, kept] of Object.entries(message.history.points)) points.set(id, kept);
+    for (const [id, kept] of message.history.points) points.set(id, kept);
     trend = message.history.trend;
   }
   if (message.point) takePoint(message);
-  for (const entry of message.feed) feed.set(entry.id, entry);
-  while (feed.size > 100) feed.delete([...feed.values()].reduce((one, other) => (other.at < one.at ? other : one)).id);
+  for (const entry of message.feed) {
+    feed.delete(entry.id); // and added again: the latest one is last, whatever the clock was set to meanwhile
+    feed.set(entry.id, entry);
+  }
+  while (feed.size > 100) feed.delete(feed.keys().next().value);
   state = message;
   lastHeard = Date.now();
   lastPoint += message.point ? 1 : 0;
@@ -333,7 +344,7 @@ function renderHealth() {
   const needed = state.needs.length;
   const isBad = !state.healthy || state.needs.some((item) => item.level === "bad");
   const level = isBad ? "bad" : needed || state.rows.some((row) => row.level !== "calm") ? "warn" : "calm";
-  const open = state.rows.filter((row) => row.kind === "breaker" && row.level === "bad").length;
+  const open = state.rejecting;
   const parts = [];
   if (needed) parts.push(needed === 1 ? "1 thing needs you" : needed + " things need you");
   if (open) parts.push(open === 1 ? "1 breaker rejects calls" : open + " breakers reject calls");
@@ -392,7 +403,10 @@ async function submit(event) {
   event.preventDefault();
   const { action, fields, then } = pending;
   if (!$("token-field").hidden) {
-    token = $("token").value.trim();
+    const entered = $("token").value.trim();
+    // Nothing else can be sent in a header: the page could not even read any more.
+    if (/[^\x21-\x7e]/.test(entered)) return setText($("problem"), "A token has letters, digits and signs of ASCII alone.");
+    token = entered;
     sessionStorage.setItem("resilience-token", token);
   }
   if (!token) return setText($("problem"), "Enter the token first.");

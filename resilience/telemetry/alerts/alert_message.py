@@ -5,6 +5,7 @@ What a message carries has no secrets, and nothing that a terminal or a chat wou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ MAX_FIELD = 400  # characters of one text of an entry
 _MAX_TEXT = {"discord": 2_000, "telegram": 4_000, "slack": 4_000}
 """Characters of a message; Telegram takes 4,096 and Slack cuts a longer text."""
 _MAX_NAME = 100
+_DISCORD_MARKUP = re.compile(r"([\\`*_~|\[\]<>])")
 
 
 class AlertMessage(NamedTuple):
@@ -41,22 +43,25 @@ Format = Callable[[AlertMessage], Any]
 """Makes of a message what is sent as JSON."""
 
 
-def new_message(name: str, entries: Iterable[InboxEntry], limit: int | None = None) -> AlertMessage:
+def new_message(
+    name: str, entries: Iterable[InboxEntry], limit: int | None = None, width: Callable[[str], int] = len
+) -> AlertMessage:
     """Return a message about these entries.
 
     Args:
         name: which bot needs somebody.
         entries: the entries, in the order in which they are written.
         limit: characters of the text; entries that do not fit are counted in `more`.
+        width: how many characters of the limit a text takes, where some are escaped.
     """
     everything = list(entries)
     title = f"{_short(name, _MAX_NAME)} needs you:"
     lines, shown = [title], []
-    left = (limit or 1_000_000) - len(title) - len("\nand 10000 more")
+    left = (limit or 1_000_000) - width(title) - len("\nand 10000 more")
     for entry in everything[:MAX_ENTRIES]:
         clean = _clean(entry)
         line = _line(clean)
-        left -= len(line) + 1
+        left -= width(line) + 1
         if left < 0:
             break
         lines.append(line)
@@ -69,7 +74,7 @@ def body_of(name: str, entries: Iterable[InboxEntry], form: str | Format, fields
     """Return what is sent about these entries: a value for `json.dumps`."""
     if callable(form):
         return form(new_message(name, entries))
-    body = FORMATS[form](new_message(name, entries, _MAX_TEXT.get(form)))
+    body = FORMATS[form](new_message(name, entries, _MAX_TEXT.get(form), _WIDTHS.get(form, len)))
     return {**body, **fields}
 
 
@@ -81,11 +86,16 @@ def _json(message: AlertMessage) -> dict[str, Any]:
 def _slack(message: AlertMessage) -> dict[str, Any]:
     # The three characters that Slack reads as markup: with them `<!channel>` would wake everybody.
     text = message.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return {"text": text}
+    return {"text": text, "mrkdwn": False}  # an order `a*b*c` would lose its stars
 
 
 def _discord(message: AlertMessage) -> dict[str, Any]:
-    return {"content": message.text, "allowed_mentions": {"parse": []}}
+    return {"content": _discord_text(message.text), "allowed_mentions": {"parse": []}}
+
+
+def _discord_text(text: str) -> str:
+    # Markup in what an API says would be a link with a name of its own, or hide a part of a key.
+    return _DISCORD_MARKUP.sub(r"\\\1", text)
 
 
 def _telegram(message: AlertMessage) -> dict[str, Any]:
@@ -100,6 +110,9 @@ FORMATS: dict[str, Callable[[AlertMessage], dict[str, Any]]] = {
     "telegram": _telegram,
 }
 """The formats by their names."""
+
+
+_WIDTHS: dict[str, Callable[[str], int]] = {"discord": lambda text: len(_discord_text(text))}
 
 
 def _clean(entry: InboxEntry) -> InboxEntry:

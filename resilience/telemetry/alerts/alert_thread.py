@@ -6,8 +6,9 @@ A call that fails pays for an entry in a dict and a wake-up of the thread. A cal
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 from typing import Any, Self
@@ -91,6 +92,7 @@ class Alerts:
             if self._thread is None and not self._is_closed:
                 self._thread = threading.Thread(target=self._run, name="resilience-alerts", daemon=True)
                 self._thread.start()
+                _call_at_end_of_worker(self.close)
 
     def _run(self) -> None:
         is_last = False
@@ -104,6 +106,13 @@ class Alerts:
             is_last = _wait(self._stop, GATHER)
             self._is_woken = False  # before the check: an event during it asks for another
         self._rounds.run(monotonic(), is_last=True)
+
+
+def _call_at_end_of_worker(close: Callable[[], object]) -> None:
+    """Call a function when this process ends, if `multiprocessing` has started it: it runs no function of `atexit`."""
+    util, process = (sys.modules.get(f"multiprocessing.{name}") for name in ("util", "process"))
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, close, exitpriority=0)
 
 
 def _wait(queue: SimpleQueue[None], seconds: float) -> bool:

@@ -6,11 +6,13 @@ The URL of a webhook is a secret: whoever has it can post. No error and no log l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPMessage
+from time import monotonic
 from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..._core.classify.retry_hints import retry_hint
@@ -21,6 +23,8 @@ __all__ = ["Delivery", "Webhook"]
 _MAX_ANSWER = 10_000
 _MIN_SECRET = 16  # characters of a part of the path that is kept secret by itself
 _RETRIED = (408, 425, 429)
+MAX_WAIT = 3_600.0  # seconds that a webhook can ask to wait: nobody would hear of a write in doubt for longer
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 
 
 class Delivery(NamedTuple):
@@ -57,7 +61,7 @@ class Webhook:
         """Keep the address and the headers, and register what is secret of them.
 
         Raises:
-            ValueError: the URL is none, or has a user; the message does not show it.
+            ValueError: the URL is none, or has a user, or a header cannot be sent; the message shows no value.
         """
         try:
             parts = urlsplit(url)
@@ -70,10 +74,11 @@ class Webhook:
             raise ValueError(
                 "url: credentials before the host are not sent; give them in headers={'Authorization': ...}"
             )
+        _check_headers(headers or {})
         self._url = url
         self._headers = {"Content-Type": "application/json", "User-Agent": "resilience", **(headers or {})}
         self._opener = build_opener(_UnfollowedRedirects())
-        for secret in (url, *parts.path.split("/"), *(headers or {}).values()):
+        for secret in _secrets(url, parts, headers or {}):
             if len(secret) >= _MIN_SECRET:
                 register_secret(secret)
 
@@ -94,18 +99,46 @@ class Webhook:
                 return Delivery(True, http_status=answer.status)
         except HTTPError as error:
             with error:
-                return _refused(error)
+                return _refused(error, monotonic() + timeout)
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None)  # of urllib's own error, which says no more than that
             return Delivery(False, True, caused_by=type(reason if isinstance(reason, Exception) else error).__name__)
 
 
-def _refused(error: HTTPError) -> Delivery:
-    try:
-        text = error.read(_MAX_ANSWER).decode("utf-8", "replace")
-    except (OSError, HTTPException):
-        text = ""
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not isinstance(name, str) or _HEADER_NAME.fullmatch(name) is None:
+            raise ValueError(f"headers: {name!r} is no name of a header")
+        # A line break at its end, as of a value that was read from a file, would make each request fail.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise ValueError(f"headers: {name}: expected printable ASCII characters, without a line break")
+
+
+def _secrets(url: str, parts: SplitResult, headers: Mapping[str, str]) -> Iterator[str]:
+    """Yield what may be a secret: the URL, the parts of its path and query, and the headers with their words."""
+    yield url
+    yield from parts.path.split("/")
+    yield from (value for _, value in parse_qsl(parts.query))
+    for value in headers.values():
+        yield value
+        yield from value.split()
+
+
+def _refused(error: HTTPError, until: float) -> Delivery:
+    text = _beginning_of(error, until).decode("utf-8", "replace")
     # Telegram and Discord say it in the body too, where a proxy may have removed the header.
     hint = retry_hint(error, lambda name: getattr(error, name, None), None, text)
     retryable = error.code >= 500 or error.code in _RETRIED
-    return Delivery(False, retryable, error.code, None, hint.after)
+    wait = None if hint.after is None else min(hint.after, MAX_WAIT)
+    return Delivery(False, retryable, error.code, None, wait)
+
+
+def _beginning_of(answer: Any, until: float) -> bytes:
+    """Return the beginning of a body; what comes byte by byte is read until a moment of the monotonic clock."""
+    body = b""
+    try:
+        while len(body) < _MAX_ANSWER and monotonic() < until and (piece := answer.read1(_MAX_ANSWER - len(body))):
+            body += piece
+    except (OSError, HTTPException):
+        pass
+    return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from logging import getLogger
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,13 +53,30 @@ class SpanTracer:
             call.on_event(event)
 
 
+def _report(error: Exception) -> None:
+    """Write that a span is lost, as the SDK does for its own errors; without the text, which may hold a secret."""
+    getLogger("resilience.call").warning("a span is lost: a part of OpenTelemetry has raised %s", type(error).__name__)
+
+
 class _Span:
-    """A span that is current while it is entered."""
+    """A span that is current while it is entered.
+
+    Attributes:
+        span: the span of OpenTelemetry.
+        steers: whether an exception steers the program; a call that ends with it has not failed, and counts nowhere.
+    """
 
     def __init__(self, tracer: trace.Tracer, plan: Plan, name: str, **attributes: Any) -> None:
+        self.steers = plan.control_flow.includes
         names = {"resilience.policy": plan.policy.name, "resilience.operation": redact(plan.operation)}
-        self.span: Span = tracer.start_span(redact(name), kind=SpanKind.INTERNAL, attributes={**names, **attributes})
-        self._context = trace.set_span_in_context(self.span)
+        try:  # what a program has plugged into the SDK runs here, and an order must not depend on it
+            self.span: Span = tracer.start_span(
+                redact(name), kind=SpanKind.INTERNAL, attributes={**names, **attributes}
+            )
+            self._context = trace.set_span_in_context(self.span)
+        except Exception as error:
+            _report(error)
+            self.span, self._context = trace.INVALID_SPAN, contexts.get_current()
         self._token: Token[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -69,9 +87,12 @@ class _Span:
         # A task may end it in another context than its own, which then stays.
         if self._token is not None and contexts.get_current() is self._context:
             contexts.detach(self._token)
-        if error is not None:
+        if error is not None and not self.steers(error):
             self.fail(error)
-        self.span.end()
+        try:
+            self.span.end()
+        except Exception as failure:  # never in place of the answer of an order that was executed
+            _report(failure)
 
     def fail(self, failed: Any) -> None:
         """Mark the span as failed, by an error or by an answer that is a failure; never by its text."""
@@ -109,7 +130,8 @@ class _CallSpan(_Span):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._current.get() is self:
             self._current.set(self._around)
-        self.span.set_attribute("resilience.outcome", self._outcome_with(error))
+        if not self.steers(error):
+            self.span.set_attribute("resilience.outcome", self._outcome_with(error))
         self.span.set_attribute("resilience.attempts", self.attempts)
         super().__exit__(kind, error, _)
 

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Policies, wrap
-from resilience._core.call.open_writes import OPEN_WRITES
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.unsettled_writes import UnsettledWrites
-from resilience._core.classify.failure import Failure
-from resilience._core.policy.codes import Category
 from resilience.outbox import Outbox
 from resilience.testing import FakeClock
 
@@ -67,7 +63,7 @@ class Bot:
         self.clock.advance(100)
 
     @property
-    def in_doubt(self) -> int:
+    def number_unknown(self) -> int:
         """Return how many writes are in doubt."""
         return len(self.policies.snapshot()["writes_in_doubt"])
 
@@ -83,7 +79,7 @@ def test_its_row_does_not_send_it_again(outbox: Outbox) -> None:
     """It is settled in the outbox too, else `resume(resend=True)` would place it beside the person's own order."""
     bot = Bot(Venue(), outbox=outbox)
     assert bot.policies.look_up("k").outcome == "not found"
-    assert (outbox.resume(bot.clients[0], resend=True), bot.venues[0].sent, bot.in_doubt) == ([], ["k"], 0)
+    assert (outbox.resume(bot.clients[0], resend=True), bot.venues[0].sent, bot.number_unknown) == ([], ["k"], 0)
 
 
 def test_a_resume_at_the_same_time(outbox: Outbox) -> None:
@@ -106,7 +102,7 @@ def test_a_row_that_somebody_works_on(outbox: Outbox) -> None:
     assert claim is not None
     assert bot.policies.look_up("k").outcome == "not yet"
     outbox._recorder.claims.release(claim)
-    assert bot.in_doubt == 1
+    assert bot.number_unknown == 1
     assert bot.policies.look_up("k").outcome == "not found"
 
 
@@ -148,7 +144,7 @@ def test_a_call_with_its_key_that_is_under_way() -> None:
         bot.policies.look_up("k")
     go_on.set()
     thread.join(60)
-    assert (venue.sent, bot.in_doubt) == (["k", "k"], 0)
+    assert (venue.sent, bot.number_unknown) == (["k", "k"], 0)
 
 
 def test_a_call_with_its_key_that_has_ended_meanwhile() -> None:
@@ -156,42 +152,15 @@ def test_a_call_with_its_key_that_has_ended_meanwhile() -> None:
     bot = Bot(Venue())
     venue, (client,) = bot.venues[0], bot.clients
     venue.meanwhile = lambda: client.place(client_id="k")
-    assert (bot.policies.look_up("k").outcome, bot.in_doubt) == ("not yet", 0)
+    assert (bot.policies.look_up("k").outcome, bot.number_unknown) == ("not yet", 0)
 
 
 def test_one_key_at_two_venues() -> None:
     """A bot that trades at both may use one key for both orders: what settles one says nothing of the other."""
     bot = Bot(Venue("a.example"), Venue("b.example"))
-    assert bot.in_doubt == 2
+    assert bot.number_unknown == 2
     with pytest.raises(LookupError, match=r"2 writes in doubt have this key \(a.example, b.example\)"):
         bot.policies.look_up("k")
-    assert (bot.clients[1].place(client_id="k"), bot.in_doubt) == ("placed", 1)
+    assert (bot.clients[1].place(client_id="k"), bot.number_unknown) == ("placed", 1)
     assert bot.policies.look_up("k").outcome == "not found"
-    assert (bot.in_doubt, bot.venues[0].sent, bot.venues[1].sent) == (0, ["k"], ["k", "k"])
-
-
-def test_one_key_for_two_accounts() -> None:
-    """A stream reports the orders of its account alone."""
-    writes = UnsettledWrites()
-    OPEN_WRITES.settle_in(writes)
-    for account in ("one", "two"):
-        writes.add("p", "place", FAILURE, 0.0, host="a.example", account=account)
-    OPEN_WRITES.report("k", {}, "two")
-    assert [write.account for write in writes.with_key("k")] == ["one"]
-    OPEN_WRITES.report("k", {})
-    assert writes.with_key("k") == []
-
-
-def test_a_function_around_the_call() -> None:
-    """What does not know its host is the call inside it, in either order; the entry says where it was sent."""
-    writes = UnsettledWrites()
-    writes.add("p", "place", FAILURE, 0.0)
-    writes.add("p", "post", FAILURE, 0.0, host="a.example", account="one")
-    writes.add("p", "place", FAILURE, 0.0)
-    (write,) = writes.with_key("k")
-    assert (write.operation, write.host, write.account) == ("place", "a.example", "one")
-    writes.settle("k")
-    assert writes.describe() == []
-
-
-FAILURE = Failure(Category.RETRYABLE, executed="maybe", key="k")
+    assert (bot.number_unknown, bot.venues[0].sent, bot.venues[1].sent) == (0, ["k"], ["k", "k"])
