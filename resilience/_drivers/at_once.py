@@ -11,6 +11,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from .system_clock import running_trio
@@ -75,15 +76,23 @@ def run_at_once(jobs: Sequence[Callable[[], T]], limit: int) -> list[T]:
         for _ in range(min(limit, len(jobs)) - 1)
     ]
     try:
-        for thread in threads:
-            thread.start()
+        started = list(takewhile(_has_started, threads))
         work()
-        for thread in threads:
+        for thread in started:
             thread.join()
     except BaseException:
         state.stop()
         raise
     return state.end()
+
+
+def _has_started(thread: threading.Thread) -> bool:
+    """Start a thread; return False where the system has none left, or the interpreter ends: fewer do it, too."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def run_at_once_async(jobs: Sequence[Callable[[], Awaitable[T]]], limit: int) -> list[T]:

@@ -82,7 +82,8 @@ class LiveState:
 
         The reconciler of its operation is called, in this thread or, for an async client, in the event loop of its
         call; this blocks until it is done. Emits `write_settled`. It needs the client, so only the process that sent
-        the write can do it; `Outbox.resume` does it after a restart, and its row stays in the outbox until then.
+        the write can do it; `Outbox.resume` does it after a restart. One that is not found is settled in the file of
+        its outbox too, so that `resume` does not send it again.
 
         Args:
             key: the idempotency key, as in `snapshot()["writes_in_doubt"]`.
@@ -91,12 +92,13 @@ class LiveState:
         Returns:
             What the lookup has shown: `outcome` is `found`, `not found` (it did not take effect and cannot any more),
             `not yet` (that is no proof before `wait` seconds have passed; None where it never is: of a harmless write,
-            and in an outbox that several processes share), `foreign`, `forgotten` or `failed`; `value` is the order
-            that was found.
+            in an outbox that several processes share, or while it may be sent again), `foreign`, `forgotten` or
+            `failed`; `value` is the order that was found.
 
         Raises:
-            LookupError: no write in doubt has this key, its operation has no lookup, or the event loop of its client
-                does not run or runs in this thread.
+            LookupError: no write in doubt has this key, or several have, at different hosts or accounts; a call with
+                it is under way; its operation has no lookup; or the event loop of its client does not run or runs in
+                this thread.
         """
         return look_up_write(self._shared, key, timeout)
 

@@ -61,6 +61,11 @@ class KeysInUse:
                 self.holders[claim] = holder
         return current
 
+    def has(self, key: str) -> bool:
+        """Return whether a call under way has this key, at any host and for any account."""
+        held = [holder for claim, holder in tuple(self.holders.items()) if claim[1] == key]
+        return any(not one.ended and (one.is_over is None or not one.is_over()) for one in held)
+
     def leave(self, claim: _Claim, holder: _Holder) -> None:
         """Release the key if this call holds it. To be called before the holder is marked as ended."""
         if self.holders.get(claim) is holder:
@@ -81,7 +86,7 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
     assert plan.keys is not None
     # Bound here: an attribute of a closure's object is read in each call, and a write should cost little.
     fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
-    unsettled = plan.unsettled
+    unsettled, info = plan.unsettled, plan.info
 
     def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
@@ -96,8 +101,8 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
                     raise reject_key_in_use(plan, CONTEXT.get())
             held.set((*around, holder))
             result = call(*args, **kwargs)
-            if unsettled.by_key:
-                unsettled.settle(key)
+            if unsettled.by_id:
+                unsettled.settle(key, info.host, info.account)
             return result
         finally:
             try:
@@ -113,7 +118,7 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
     """Return async `call` so that its key is refused to other calls; written like `claim_key_sync`."""
     assert plan.keys is not None
     fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
-    unsettled = plan.unsettled
+    unsettled, info = plan.unsettled, plan.info
 
     async def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
@@ -129,8 +134,8 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
                     raise reject_key_in_use(plan, CONTEXT.get())
             token = held.set((*around, holder))
             result = await call(*args, **kwargs)
-            if unsettled.by_key:
-                unsettled.settle(key)
+            if unsettled.by_id:
+                unsettled.settle(key, info.host, info.account)
             return result
         finally:
             try:

@@ -52,6 +52,7 @@ class OpenWrite:
         signs: bool = False,
         window: float = 0.0,
         release: Callable[[], None],
+        fail: Callable[[], bool],
         unsettled: UnsettledWrites | None = None,
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
@@ -72,6 +73,8 @@ class OpenWrite:
             signs: the client reports a stamp before anything of an attempt is sent.
             window: seconds for which the API accepts a request, as a later process knows it.
             release: gives the claim on the write back.
+            fail: settles the row as not executed, once this call has ended; False if it cannot be, or somebody else
+                works on it.
             unsettled: shows who has the write, if its outcome is uncertain.
         """
         self._unsettled = unsettled
@@ -84,6 +87,7 @@ class OpenWrite:
         self._clock = clock
         self._asynchronous = asynchronous
         self._release = release
+        self._fail = fail
         self._was_busy = False
         self._resumed = resumed
         self._is_provable = is_provable
@@ -296,10 +300,13 @@ class OpenWrite:
             self._release()
 
     def _show_owner(self) -> None:
-        """Let the writes in doubt of the policies say who has this one."""
-        owner = None if self._held is None or self._unsettled is None else self._store.follow(self._held)
-        if owner is not None and self._unsettled is not None:
+        """Let the writes in doubt of the policies say who has this one, and that its row may send it again."""
+        if self._held is None or self._unsettled is None:
+            return
+        owner = self._store.follow(self._held)
+        if owner is not None:
             self._unsettled.set_owner(self._key, owner)
+        self._unsettled.set_row(self._key, self._fail)
 
     async def asettle(self, error: Exception) -> None:
         """Settle the row of a write whose call ends with this error, while other tasks run and before the block ends.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import wraps
+from threading import RLock
 from typing import Any
 
 from .._core.call.operation_info import OperationInfo
@@ -19,7 +22,10 @@ from .row import Row
 from .row_match import UnresumableError, check_machine, expires, resolve_row
 from .write_recorder import WriteRecorder
 
-__all__ = ["begin_resume", "check_wrapped"]
+__all__ = ["Turn", "begin_resume", "check_wrapped", "turn_of"]
+
+Turn = AbstractContextManager[Any] | None
+"""Held by the thread that uses the client; None where several may at once."""
 
 
 def check_wrapped(client: Any) -> None:
@@ -28,8 +34,17 @@ def check_wrapped(client: Any) -> None:
         raise AttributeError(f"an outbox resumes writes with the wrapped client, and a {type(client).__name__} is none")
 
 
+def turn_of(client: Any) -> Turn:
+    """Return a lock for the requests of a client that nobody knows: its answers could be swapped between two threads.
+
+    Most of the time of a resume goes by with waiting, which no lock is held for.
+    """
+    # The clients that describe their operations are those of an integration, which threads may share.
+    return None if hasattr(vars(client)["_resilience_client"], "resilience_operation_info") else RLock()
+
+
 def begin_resume(
-    recorder: WriteRecorder, client: Any, listed: Row, *, resend: bool, adopt: bool = False
+    recorder: WriteRecorder, client: Any, listed: Row, *, resend: bool, adopt: bool = False, turn: Turn = None
 ) -> ResumedWrite | Callable[[], Any] | None:
     """Claim and take an open write and return what settles it.
 
@@ -39,6 +54,7 @@ def begin_resume(
         listed: the row as it was listed.
         resend: whether to send it again if it provably was not executed.
         adopt: it is another owner's, whose lease has ended.
+        turn: held for each lookup and each attempt.
 
     Returns:
         A function that settles it, async where the client is; its outcome if it cannot be resumed, so that one bad
@@ -61,7 +77,7 @@ def begin_resume(
         former_owner = listed.owner if adopt and recorder.store.is_shared else None
         if former_owner is not None:
             recorder.adopted.add(claim.write)
-        run = _compile(recorder, claim, client, begun, resend=resend, former_owner=former_owner)
+        run = _compile(recorder, claim, client, begun, resend=resend, former_owner=former_owner, turn=turn)
         return run
     finally:
         if run is None:
@@ -83,11 +99,14 @@ def _take(recorder: WriteRecorder, client: Any, listed: Row, *, adopt: bool) -> 
 
 
 def _compile(
-    recorder: WriteRecorder, claim: Claim, client: Any, taken: TakenWrite, *, resend: bool, former_owner: str | None
-) -> Callable[[], Any]:
+    recorder: WriteRecorder, claim: Claim, client: Any, taken: TakenWrite, *, resend: bool, former_owner: str | None,
+    turn: Turn,
+) -> Callable[[], Any]:  # fmt: skip
     """Compile the call that settles a row: a lookup, and with `resend` a call of its own if nothing was executed."""
     row = taken.row
     method, pipeline, info = resolve_row(client, row)
+    if turn is not None and info.reconcile is not None:
+        info = replace(info, reconcile=_in_turn(info.reconcile, turn))
     # An owner that was only stopped may go on. What it has signed expires; what bears no stamp it may send at any time,
     # also after this process has looked it up in vain and resumes it as its own.
     is_provable = (row.key, row.operation) not in recorder.adopted or expires(info)
@@ -105,18 +124,31 @@ def _compile(
     fence = None if row.window is None else info.fence
     attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps, fence=fence)
     look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
-    send = _compile_send(pipeline, method, info) if resend and is_provable else None
+    send = _compile_send(pipeline, _in_turn(guard_attempts(method), turn), info) if resend and is_provable else None
     return run_inside(write, look_up, send, row, asynchronous=is_async(method))
 
 
-def _compile_send(pipeline: Pipeline, method: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
-    """Compile the call that sends a write again."""
+def _in_turn(function: Callable[..., Any], turn: Turn) -> Callable[..., Any]:
+    """Return the function, which waits for its turn."""
+    if turn is None:
+        return function
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with turn:
+            return function(*args, **kwargs)
+
+    return call
+
+
+def _compile_send(pipeline: Pipeline, attempt: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
+    """Compile the call that sends a write again by this function."""
     watching = tuple(stage for stage in pipeline.stages if not has_around(stage))
     # The answer of a fallback, or of a stage in place of the API, would look like an executed write.
     if pipeline.policy.fallback is not None or len(watching) < len(pipeline.stages):
         policy = changed(pipeline.policy, fallback=None, stages=watching)
         pipeline = Pipeline(policy, shared=pipeline.shared, keep_state=True)
-    return pipeline.compile(guard_attempts(method), info)
+    return pipeline.compile(attempt, info)
 
 
 def _emit_adopted(pipeline: Pipeline, info: OperationInfo, row: Row, former_owner: str) -> None:

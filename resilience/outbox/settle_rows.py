@@ -11,7 +11,7 @@ from .._core.base.routine import Invocation, Routine
 from .._drivers.at_once import run_at_once, run_at_once_async
 from .._drivers.routine_runner import routine_function
 from .._drivers.system_clock import SystemClock
-from .resumable import begin_resume, check_wrapped
+from .resumable import begin_resume, check_wrapped, turn_of
 from .resume import ResumedWrite
 from .row import Row
 from .row_match import resolve_row
@@ -27,6 +27,8 @@ def settle_rows(
     recorder: WriteRecorder, rows: Callable[[], list[Row]], client: Any, *, resend: bool, adopt: bool
 ) -> list[ResumedWrite]:
     """Settle open rows with a client whose calls block, each in a thread if there are several.
+
+    A client that may not be one for threads gets its requests one at a time; see `turn_of`.
 
     Args:
         recorder: the recorder of the outbox.
@@ -44,7 +46,7 @@ def settle_rows(
     def patiently(step: Callable[[], Any]) -> Any:
         return poll(step, clock, clock.monotonic() + wait)
 
-    begin = partial(begin_resume, recorder, client, resend=resend, adopt=adopt)
+    begin = partial(begin_resume, recorder, client, resend=resend, adopt=adopt, turn=turn_of(client))
     settle = routine_function(_settle, asynchronous=False)
     listed = patiently(rows)
     jobs = [partial(settle, partial(begin, row), patiently) for row in listed]

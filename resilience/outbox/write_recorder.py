@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from .._core.base.clock import Clock
 from .._core.base.routine import Invocation, Routine
@@ -101,8 +102,25 @@ class WriteRecorder:
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         return OpenWrite(
             self.store, key, operation, rejection_type=rejection_type, clock=clock, signs=info.signs,
-            window=(info.fence or Fence()).window, release=partial(self.claims.release, claim), **options,
+            window=(info.fence or Fence()).window, release=partial(self.claims.release, claim),
+            fail=partial(_fail, ref(self), key, operation), **options,
         )  # fmt: skip
+
+    def fail(self, key: str, operation: str) -> bool:
+        """Settle an open write that was proven not to be executed; return False if somebody works on it or has it."""
+        claim = self.claims.take(key, operation)
+        if claim is None:
+            return False
+        try:
+            row = self.store.find(key, operation)
+            taken = None if row is None else self.store.take(row)
+            if taken is not None:
+                return self.store.settle(taken.held, "failed") is None
+            return row is not None and row.state == "failed"
+        except OSError:
+            return False
+        finally:
+            self.claims.release(claim)
 
     def _add(self, write: NewWrite, rejection_type: type[RejectedError]) -> HeldWrite:
         held = self.store.add(write)
@@ -128,3 +146,9 @@ class WriteRecorder:
             reason = "is in progress or uncertain: call Outbox.resume first"
         message = f"{write.operation}: the write with key {write.key} {reason}; nothing was sent"
         return rejection_type(message, operation=write.operation)
+
+
+def _fail(recorder: ref[WriteRecorder], key: str, operation: str) -> bool:
+    """Do as `WriteRecorder.fail`; the writes in doubt keep no outbox alive. Of one that has ended the rows are open."""
+    present = recorder()
+    return present is not None and present.fail(key, operation)

@@ -231,7 +231,7 @@ class CallHistory:
             self.events.emit_side_event("write_unknown", attempts=final.attempts)
         else:
             if self.proved_not_executed:
-                self.plan.unsettled.settle(final.key)  # of an earlier call with this key
+                self._settle_earlier(final.key)  # of an earlier call with this key
             self.plan.count_end("rejected" if is_rejection(outcome) else "failed", self._began)
         self._count_lookups("unknown" if maybe_executed else "not_found")
         self.events.emit_end("call_failed", final.attempts)
@@ -241,7 +241,14 @@ class CallHistory:
         plan.count_end(outcome, self._began)
         lookup = LateLookup(plan, self.call, self.sent.uncertain_write) if plan.info.reconcile is not None else None
         is_inner = self.call.key is None and final.key is not None  # it is the key of a call inside this one
-        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time(), lookup, is_inner=is_inner)
+        plan.unsettled.add(
+            plan.policy.name, plan.operation, final, plan.clock.time(), lookup,
+            host=plan.info.host, account=plan.info.account, is_inner=is_inner,
+        )  # fmt: skip
+
+    def _settle_earlier(self, key: str | None) -> None:
+        """Forget that an earlier call with this key was in doubt."""
+        self.plan.unsettled.settle(key, self.plan.info.host, self.plan.info.account)
 
     def _count_lookups(self, result: str) -> None:
         if self.looked_up:
@@ -249,7 +256,7 @@ class CallHistory:
 
     def _count_success(self, attempts: int, *, by_attempt: bool = True) -> None:
         self.plan.count_end("ok", self._began, by_attempt=by_attempt)
-        self.plan.unsettled.settle(self.call.key)
+        self._settle_earlier(self.call.key)
         mark_attempts(self.plan, attempts)
 
     def _final_failure(self) -> Failure:

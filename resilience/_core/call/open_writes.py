@@ -133,7 +133,7 @@ class OpenWrites:
         """
         self._reports.append(_Report(key, row, account, at))
         for unsettled in tuple(self._unsettled):
-            unsettled.settle(key)
+            unsettled.settle(key, account=account)
         handles = [one for one in tuple(self.handles) if one.key == key and _is_same(one.account, account)]
         for handle in handles:
             handle.take_report(row)

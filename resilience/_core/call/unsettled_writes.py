@@ -3,6 +3,9 @@
 A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, by a stream that
 reports its order, or by a lookup that a person asks for. One without a key stays: nobody can look it up. One in an
 outbox that several processes share has an owner, which may be another process by now, and may have settled it.
+
+A bot that trades at two venues, or for two accounts, may use one key at both. Such writes are told apart by host and
+account; where one of them is not known, as of a function that calls a client, it counts as the same.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ class UnsettledWrite(NamedTuple):
         remedy: what a human can do.
         attempts: how many attempts were made.
         lookup: looks it up; None where it cannot be.
+        host: the host that it was sent to, or None if that is not known.
+        account: the account that it was sent for, or None.
     """
 
     policy: str
@@ -56,6 +61,8 @@ class UnsettledWrite(NamedTuple):
     remedy: str | None
     attempts: int
     lookup: LateLookup | None = None
+    host: str | None = None
+    account: str | None = None
 
     @property
     def no_lookup(self) -> str | None:
@@ -65,6 +72,8 @@ class UnsettledWrite(NamedTuple):
         return "its operation has no lookup" if self.lookup is None else None
 
 
+_Id = tuple[Any, str | None, str | None]
+"""Key (an object of its own where there is none), host and account."""
 _DESCRIBED = ("policy", "operation", "key", "since", "code", "remedy", "attempts")
 
 
@@ -72,10 +81,10 @@ class UnsettledWrites:
     """The writes in doubt of one set of policies. Safe across threads, tasks and signal handlers.
 
     Attributes:
-        by_key: the writes, by key, or by an object of their own; empty in the ordinary case.
+        by_id: the writes, by key, host and account; empty in the ordinary case.
     """
 
-    __slots__ = ("__weakref__", "_current_place", "_owners", "by_key")
+    __slots__ = ("__weakref__", "_current_place", "_owners", "_rows", "by_id")
 
     def __init__(self, current_place: Callable[[], Any] | None = None) -> None:
         """Begin without a write.
@@ -84,8 +93,9 @@ class UnsettledWrites:
             current_place: returns the event loop that runs now, or None; where a write's client can be used later.
         """
         self._current_place = current_place
-        self.by_key: BoundedDict[Any, UnsettledWrite] = BoundedDict(MAX_WRITES)
+        self.by_id: BoundedDict[_Id, UnsettledWrite] = BoundedDict(MAX_WRITES)
         self._owners: BoundedDict[str, WriteOwner] = BoundedDict(MAX_WRITES)
+        self._rows: BoundedDict[str, Callable[[], bool]] = BoundedDict(MAX_WRITES)
 
     def add(
         self,
@@ -95,6 +105,8 @@ class UnsettledWrites:
         now: float,
         lookup: LateLookup | None = None,
         *,
+        host: str | None = None,
+        account: str | None = None,
         is_inner: bool = False,
     ) -> None:
         """Add a write that ended in this failure.
@@ -105,25 +117,54 @@ class UnsettledWrites:
             failure: how its call ended.
             now: Unix seconds.
             lookup: looks it up; None where it cannot be.
+            host: the host that it was sent to, or None if that is not known.
+            account: the account that it was sent for, or None.
             is_inner: a call inside this one has sent it, and has added it before.
         """
-        earlier = None if failure.key is None else self.by_key.get(failure.key)
+        same = [] if failure.key is None else self._ids(failure.key, host, account)
+        earlier = self.by_id.get(same[-1]) if same else None
         if is_inner:
             lookup = None if earlier is None else earlier.lookup
         elif lookup is not None:
             lookup.place = None if self._current_place is None else self._current_place()
             if earlier is not None:
                 lookup.take_over(earlier.lookup)
+        if earlier is not None and host is None:  # a function around the call, say
+            host, account = earlier.host, earlier.account
         write = UnsettledWrite(
-            policy, operation, failure.key, now, failure.code, failure.remedy or None, failure.attempts or 0, lookup
-        )
-        self.by_key[object() if failure.key is None else failure.key] = write
+            policy, operation, failure.key, now, failure.code, failure.remedy or None, failure.attempts or 0, lookup,
+            host, account,
+        )  # fmt: skip
+        identity = (object() if failure.key is None else failure.key, host, account)
+        self.by_id[identity] = write
+        if earlier is not None and same[-1] != identity:
+            self.by_id.pop(same[-1], None)
 
-    def settle(self, key: str | None) -> None:
-        """Forget the write with this key: its outcome is known now."""
-        if key is not None:
-            self.by_key.pop(key, None)
+    def settle(self, key: str | None, host: str | None = None, account: str | None = None) -> None:
+        """Forget the write with this key: its outcome is known now.
+
+        Args:
+            key: its key; None does nothing.
+            host: the host that it was sent to; None for any.
+            account: the account that it was sent for; None for any.
+        """
+        if key is None:
+            return
+        for identity in self._ids(key, host, account):
+            self.by_id.pop(identity, None)
+        if not self.with_key(key):
             self._owners.pop(key, None)
+            self._rows.pop(key, None)
+
+    def with_key(self, key: str) -> list[UnsettledWrite]:
+        """Return the writes with this key, the oldest first; more than one where it was used at several venues."""
+        return [write for write in self.by_id.copy().values() if write.key == key]
+
+    def _ids(self, key: str, host: str | None, account: str | None) -> list[_Id]:
+        """Return which writes with this key are, or may be, those of this host and account."""
+        return [
+            one for one in tuple(self.by_id) if one[0] == key and _may_be(one[1], host) and _may_be(one[2], account)
+        ]
 
     def set_owner(self, key: str, owner: WriteOwner) -> None:
         """Note who has the write with this key, which is in a shared outbox, before or after it is added."""
@@ -132,6 +173,20 @@ class UnsettledWrites:
     def is_shared(self, key: str) -> bool:
         """Return whether the write is in an outbox from which another process may take it, and send it again."""
         return key in self._owners
+
+    def set_row(self, key: str, fail: Callable[[], bool]) -> None:
+        """Note that the write with this key has a row in an outbox, by which it may be sent again.
+
+        Args:
+            key: its key.
+            fail: settles its row as not executed, and returns False if it cannot be or somebody works on it.
+        """
+        self._rows[key] = fail
+
+    def fail_row(self, key: str) -> bool:
+        """Settle the row of a write, if it has one, as not executed; return False if it may be sent again by it."""
+        fail = self._rows.get(key)
+        return fail is None or fail()
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the writes as plain data, the oldest first."""
@@ -145,5 +200,9 @@ class UnsettledWrites:
                 "owner": owners.get(key),
                 "no_lookup": write.no_lookup,
             }
-            for key, write in self.by_key.copy().items()
+            for (key, _, _), write in self.by_id.copy().items()
         ]
+
+
+def _may_be(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other

@@ -160,12 +160,15 @@ class _BatchCall:
 
     def _note_unsettled(self, error: Exception, log: BatchLog) -> None:
         """Note the orders of a batch of which nothing is known, so that nobody settles them."""
-        failure, pipeline = attached_failure(error), self._calls.pipeline
+        failure, pipeline, info = attached_failure(error), self._calls.pipeline, self._calls.single.info
         if failure is None or failure.executed != "maybe":
             return
         for key in log.keys:
             own = replace(failure, key=key)
-            pipeline.shared.unsettled.add(pipeline.policy.name, self._calls.operation, own, pipeline.clock.time())
+            pipeline.shared.unsettled.add(
+                pipeline.policy.name, self._calls.operation, own, pipeline.clock.time(), host=info.host,
+                account=info.account,
+            )  # fmt: skip
 
     def _speaks_of_items(self, log: BatchLog) -> bool:
         return log.write is not None and count_items(self._calls.venue, log.write, log.answer) > 0

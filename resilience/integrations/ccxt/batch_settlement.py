@@ -72,7 +72,10 @@ class SingleCall:
         if (failure.executed, failure.proof) != ("no", "proven"):
             final = replace(final, executed="maybe", proof="none")
             shared = self.pipeline.shared
-            shared.unsettled.add(self.pipeline.policy.name, self.info.operation, final, shared.clock.time())
+            shared.unsettled.add(
+                self.pipeline.policy.name, self.info.operation, final, shared.clock.time(),
+                host=self.info.host, account=self.info.account,
+            )  # fmt: skip
         attach_failure(error, final, CONTEXT.get())
         annotate(error, final)
         return error
