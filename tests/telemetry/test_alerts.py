@@ -129,6 +129,15 @@ def test_a_webhook_gets_each_new_entry_once() -> None:
     assert server.headers[0]["Content-Type"] == "application/json"
 
 
+def test_a_storm_of_writes_is_counted_whole() -> None:
+    """The message says how many there are, and begins with the oldest of them."""
+    bot = Rounds()
+    for number in range(1_200):
+        lose(bot.policies, f"{number}")
+    bot.run()
+    assert (len(bot.sent[0]), bot.sent[0][0]) == (1_200, "write_in_doubt:place:0")
+
+
 def test_a_message_says_what_happened_and_what_to_do() -> None:
     """The write in doubt comes first, and the remedy is there once for a hundred calls."""
     policies, inbox = new_policies(), Inbox()

@@ -17,7 +17,7 @@ from .webhook import Delivery
 
 __all__ = ["AlertRounds", "WatchedPolicies"]
 
-MAX_WAITING = 1_000  # entries; from here on the oldest is forgotten
+MAX_WAITING = 20_000  # entries; from here on the oldest is forgotten, and no message counts it
 FIRST_DELAY, MAX_DELAY = 2.0, 120.0
 """Seconds until a message is sent again: doubled with each failure."""
 POLL = 30.0
