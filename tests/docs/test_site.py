@@ -108,6 +108,10 @@ def served(site: Path) -> Iterator[str]:
     thread.join()
 
 
+SEARCHES = {"metrics": "What to watch", "logging": "Logging and your program", "timeout": "Deadline and timeouts"}
+"""What a reader searches for, and the page that has the answer."""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_in_a_browser(site: Path, served: str) -> None:
@@ -122,7 +126,7 @@ def test_in_a_browser(site: Path, served: str) -> None:
             page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("request", lambda sent: None if sent.url.startswith(ours) else problems.append(sent.url))
-            for path in ("", "explanation/fences.html", "reference/python.html"):
+            for path in ("", "explanation/fences.html", "reference/python.html", "strategies/quota-and-holds.html"):
                 page.goto(served + path)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     problems.append(f"{path} is wider than {width}")
@@ -130,6 +134,9 @@ def test_in_a_browser(site: Path, served: str) -> None:
             for start in (served, f"file://{site}/index.html"):
                 page.goto(start)
                 assert "resilience" in search_results(page, "idempotent")
+            for words, title in SEARCHES.items():
+                page.goto(served)
+                assert title in search_results(page, words), words
         browser.close()
     assert problems == []
 
