@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 HIDE = "import sys; sys.modules['websockets'] = None"  # an import of it now raises ModuleNotFoundError
 MISSING = "needs websockets: pip install 'resilience-middleware[streams]'"

@@ -11,7 +11,7 @@ import pytest
 
 import resilience
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 PACKAGE = Path(resilience.__file__).parent
 POLICIES = PACKAGE.parent / "policies"
