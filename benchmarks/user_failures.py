@@ -192,6 +192,7 @@ def main() -> None:
         NOTES,
         write=options.write,
         command="user_failures",
+        by_version=True,
     )
 
 
