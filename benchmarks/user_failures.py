@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,7 @@ def main() -> None:
     for row, seconds in first_calls().items():
         targets.append(at_most(f"first failing call, ms of standstill: {row}", ROWS[row].limit, seconds))
     report(
-        f"user_failures_{sys.version_info[0]}.{sys.version_info[1]}",
+        "user_failures",
         "Failing calls where users are",
         f"Ours against tenacity, {rounds} interleaved rounds, processor time, without what it takes to make the error.",
         target_table(targets),
