@@ -15,7 +15,7 @@ from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
 from ..stages.isolation import Isolation, cancels_only, isolation_text
-from ..stages.quota import Quotas, undo
+from ..stages.quota import Quotas, pay_at_once
 from .context import inherited
 from .operation_info import OperationInfo
 
@@ -188,14 +188,7 @@ class GatePlan:
         windows = () if self.quotas is None else self.quotas.unit_windows
         if not permit or windows is None or self.admission is not None or self.hold.current:
             return None
-        for index, window in enumerate(windows):
-            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
-            if window.fast_path and window.sends[0] + window.span <= now < window.until:
-                window.sends.append(now)
-            else:
-                undo(now, [(paid, 1) for paid in windows[:index]])
-                return None
-        return permit
+        return permit if pay_at_once(windows, now) else None
 
 
 def _in_lookup() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..stages.admission import Slot
-from ..stages.quota import undo
+from ..stages.quota import pay_at_once
 from ..stages.rate_window import RateWindow
 from .gate_plan import GatePlan, PermitOrGeneration
 
@@ -64,15 +64,6 @@ def _pay_all(windows: tuple[RateWindow, ...]) -> TakeAtOnce:
     def pay(
         permit: PermitOrGeneration | None, now: float, _deadline: float, _slot: Slot | None
     ) -> PermitOrGeneration | None:
-        if not permit:
-            return None
-        for index, window in enumerate(windows):
-            # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
-            if window.fast_path and window.sends[0] + window.span <= now < window.until:
-                window.sends.append(now)
-            else:
-                undo(now, [(paid, 1) for paid in windows[:index]])
-                return None
-        return permit
+        return permit if permit and pay_at_once(windows, now) else None
 
     return pay

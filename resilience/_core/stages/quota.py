@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from .quota_entry import Cost, Quota
 from .rate_window import QueueTicket, RateWindow
 
-__all__ = ["Cost", "Quota", "Quotas", "pay", "undo"]
+__all__ = ["Cost", "Quota", "Quotas", "pay", "pay_at_once", "undo"]
 
 Weight = int | Callable[..., int] | None
 _DAY, _LARGE = 86400.0, 1e12
@@ -131,6 +131,18 @@ def pay(now: float, costs: Sequence[Cost], queue_ticket: QueueTicket | None) -> 
             undo(now, costs[:index])
             return ready_at, window
     return now, None
+
+
+def pay_at_once(windows: Sequence[RateWindow], now: float) -> bool:
+    """Pay one send in each of the windows if all of them have room now; return whether they had."""
+    for index, window in enumerate(windows):
+        # No lock: see `WindowSends`. Between two windows another thread may run, so a later one may be full.
+        if window.fast_path and window.sends[0] + window.span <= now < window.until:
+            window.sends.append(now)
+        else:
+            undo(now, [(paid, 1) for paid in windows[:index]])
+            return False
+    return True
 
 
 def undo(when: float, costs: Sequence[Cost]) -> None:
