@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .._core.base.event import Event, level_of
-from .._printable import printable
-from .redaction import redact, redact_fields
+from .redaction import printable_without_secrets, redact, redact_fields
 from .repeats import Repeats, is_remedy_line
 from .standard_logging import area_of
 
@@ -21,8 +20,9 @@ __all__ = ["LEVELS", "EventLog", "Sink"]
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # as in the standard library's logging
 _IN_THE_LAST_LINE = ("budget_exhausted", "code_unknown", "retries_exhausted")
 _INSTANTS = ("at", "until")
-_OUR_WORDS = ("category", "executed", "retry_safety")
-"""Fields with a few words of ours: nothing is to be removed from them."""
+_AS_THEY_ARE = ("category", "executed", "retry_safety", "exception")
+"""Fields with a few words of ours, from which nothing is to be removed, and one of several lines."""
+_PLAIN = (str, int, bool)
 
 
 class Sink(Protocol):
@@ -63,19 +63,17 @@ class EventLog:
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out, another line stands for it, or it is only counted."""
-        area = area_of(event.name, event.socket)
-        if not self._sink.is_enabled(area, LEVELS[event.level]):
+        area, own_level = area_of(event.name, event.socket), event.level
+        if not self._sink.is_enabled(area, LEVELS[own_level]):
             return
         fields = event.fields()
-        level = self._count(event, fields)
-        if level is None or not self._sink.is_enabled(area, LEVELS[level]):
+        level = self._count(event, own_level, fields)
+        if level is None or (level != own_level and not self._sink.is_enabled(area, LEVELS[level])):
             return
         self._lines += 1
-        self._sink.write(
-            area, level, f"resilience.{event.name}", {name: _clean(name, value) for name, value in fields.items()}
-        )
+        self._sink.write(area, level, f"resilience.{event.name}", _clean(fields))
 
-    def _count(self, event: Event, fields: dict[str, Any]) -> str | None:
+    def _count(self, event: Event, level: str, fields: dict[str, Any]) -> str | None:
         """Count an event, add what that changes to the fields of its line, and return the line's level; None: no line.
 
         What a person can mend repeats until somebody has: only its first line has the remedy, and further ones are of
@@ -87,11 +85,11 @@ class EventLog:
         if times > 1:
             fields["times"] = times
         if times == 1:
-            return event.level
+            return level
         if not is_remedy_line(event):
-            return event.level if times else None
+            return level if times else None
         fields.pop("remedy", None)
-        return event.level if times else "info"
+        return level if times else "info"
 
     def dropped(self, listener: object, error: Exception) -> None:
         """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
@@ -133,8 +131,7 @@ class EventLog:
     def _write(self, level: str, name: str, **fields: Any) -> None:
         area = area_of(name)
         if self._sink.is_enabled(area, LEVELS[level]):
-            clean = {field: _clean(field, value) for field, value in fields.items()}
-            self._sink.write(area, level, f"resilience.{name}", clean)
+            self._sink.write(area, level, f"resilience.{name}", _clean(fields))
 
 
 def _is_in_another_line(name: str, fields: Mapping[str, Any]) -> bool:
@@ -148,12 +145,18 @@ def _name(listener: object) -> str:
     return str(getattr(listener, "__qualname__", type(listener).__qualname__))
 
 
-def _clean(name: str, value: Any) -> Any:
-    """Return a field without secrets, printable, a number rounded to what a person reads."""
-    if isinstance(value, str):
-        if name in _OUR_WORDS:
-            return value
-        return redact(value) if name == "exception" else printable(redact(value))
+def _clean(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields without secrets, printable, numbers rounded to what a person reads."""
+    names = [name for name, value in fields.items() if isinstance(value, str) and name not in _AS_THEY_ARE]
+    texts = printable_without_secrets([fields[name] for name in names])
+    clean = {name: value if type(value) in _PLAIN else _clean_value(name, value) for name, value in fields.items()}
+    clean.update(zip(names, texts, strict=True))
+    if "exception" in clean:
+        clean["exception"] = redact(clean["exception"])  # printable already, but for the ends of its lines
+    return clean
+
+
+def _clean_value(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 3) if name in _INSTANTS else _rounded(value)
     if isinstance(value, tuple):  # of `policy_reloaded` and the like, and of names of events

@@ -68,10 +68,21 @@ def line_of(event: str, fields: Mapping[str, Any]) -> str:
         >>> line_of("call_failed", {"operation": "price", "host": "api.example.com", "http_status": 404, "attempts": 1})
         'call failed: price api.example.com http_status=404 attempts=1'
     """
-    parts = [fields.get("operation"), f"{fields.get('host', '')}{fields.get('path', '')}"]
-    # After a success nobody has to do what the failed attempt's remedy says.
-    names = _FACTS[:-1] if event in _SUCCEEDED else _FACTS
-    parts += [f"{name}={_shown(fields[name])}" for name in names if name in fields and _is_shown(name, fields)]
+    facts = dict(fields)
+    parts = [facts.get("operation"), f"{facts.get('host', '')}{facts.get('path', '')}"]
+    if event in _SUCCEEDED:
+        facts.pop("remedy", None)  # nobody has to do any more what the failed attempt's remedy says
+    if "attempts" in facts:
+        facts.pop("attempt", None)
+    if facts.get("waited_so_far") == 0.0:
+        del facts["waited_so_far"]
+    for name in _FACTS:
+        if name in facts:
+            value = facts[name]
+            if value != []:
+                text = value if type(value) is str else _listed(value) if isinstance(value, list) else str(value)
+                # A word is shown as it is, other text in quotes.
+                parts.append(f"{name}={text if _PLAIN.fullmatch(text) else repr(text)}")
     return f"{_WORDS.get(event, event)}: {' '.join([part for part in parts if part])}"
 
 
@@ -84,19 +95,6 @@ def read_line(text: str) -> dict[str, Any] | None:
     pairs = {name: _plain(value) for name, value in _PAIR.findall(rest)}
     operation = rest.split(" ", 1)[0]
     return {"event": _EVENTS[found[1]], **({} if "=" in operation else {"operation": operation}), **pairs}
-
-
-def _is_shown(name: str, fields: Mapping[str, Any]) -> bool:
-    """Return whether a field that is there is shown: no empty list, no wait of 0, no attempt beside their number."""
-    if name == "attempt":
-        return "attempts" not in fields
-    return fields[name] != [] and not (name == "waited_so_far" and fields[name] == 0.0)
-
-
-def _shown(value: Any) -> str:
-    """Return a value as a line shows it: a word as it is, other text in quotes, a list of mappings by its length."""
-    text = _listed(value) if isinstance(value, list) else str(value)
-    return text if _PLAIN.fullmatch(text) else repr(text)
 
 
 def _listed(items: list[Any]) -> str:

@@ -14,9 +14,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._printable import printable
 from .registered_secrets import RegisteredSecrets, spellings
 
-__all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
+__all__ = [
+    "REDACTED", "is_secret_name", "printable_without_secrets", "redact", "redact_fields", "redact_registered",
+    "register_secret", "spellings",
+]  # fmt: skip
 
 REDACTED = "[redacted]"
 """The text that replaces a secret."""
@@ -86,6 +90,19 @@ def redact(text: str) -> str:
     if _TRIGGER.search(text) is not None:
         text = _without_patterns(text)
     return _without(text, names)
+
+
+def printable_without_secrets(texts: list[str]) -> list[str]:
+    """Return what `printable(redact(text))` returns for each of several texts, which are searched together.
+
+    Most lines have no secret in them. What is not in the texts put together is in none of them.
+    """
+    whole = " ".join(texts)
+    if not whole.isprintable() or _registered.found_in(whole):
+        return [printable(redact(text)) for text in texts]
+    if _TRIGGER.search(whole) is None:
+        return texts
+    return [text if _TRIGGER.search(text) is None else _without_patterns(text) for text in texts]
 
 
 def _without_patterns(text: str) -> str:

@@ -7,6 +7,7 @@ is one line for people. All fields are attributes of the record (`extra`), so th
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any
 
 from .log_lines import line_of
@@ -17,15 +18,21 @@ AREAS = ("call", "breaker", "stream", "policy")
 _LOGGERS = {area: logging.getLogger(f"resilience.{area}") for area in AREAS}
 _OF_BREAKERS = ("circuit_", "breaker_")
 _OF_POLICIES = ("policy_", "listener_", "alerts_")
+_LOG = logging.Logger._log
 
 
 def area_of(event: str, socket: object = None) -> str:
     """Return the area of an event: `call`, `breaker`, `stream` or `policy`."""
+    return _area_of(event, socket is not None)
+
+
+@lru_cache(maxsize=256)
+def _area_of(event: str, of_stream: bool) -> str:
     if event.startswith(_OF_BREAKERS):
         return "breaker"
     if event.startswith(_OF_POLICIES):
         return "policy"
-    return "stream" if socket is not None or event == "handler_raised" else "call"
+    return "stream" if of_stream or event == "handler_raised" else "call"
 
 
 def is_enabled(area: str, level: int) -> bool:
@@ -38,4 +45,10 @@ def write(area: str, level: int, event: str, fields: dict[str, Any]) -> None:
     message = line_of(event.removeprefix("resilience."), fields)
     if "exception" in fields:
         message = f"{message}\n{fields['exception']}"
-    _LOGGERS[area].log(level, message, extra={**fields, "event": event})
+    logger, extra = _LOGGERS[area], {**fields, "event": event}
+    if type(logger)._log is not _LOG:  # a class of the program's own
+        logger.log(level, message, extra=extra)
+        return
+    # What `logger.log` does, but for the search for the frame that logs: it is always this one.
+    line = write.__code__.co_firstlineno
+    logger.handle(logger.makeRecord(logger.name, level, __file__, line, message, (), None, "write", extra))

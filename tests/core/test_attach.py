@@ -24,6 +24,7 @@ from resilience._core.classify.attach import (
     inner_failure,
     note_text,
 )
+from resilience._core.classify.error_shape import shape_of
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
@@ -222,3 +223,19 @@ def test_a_later_note_replaces_ours() -> None:
 def test_a_failure_in_words(failure: Failure, text: str) -> None:
     """Category, code, attempts, whether it was executed, the key where that is uncertain, and the remedy."""
     assert note_text(failure) == text
+
+
+class Impostor(Exception):
+    """It has another dict than it shows."""
+
+    __dict__: Any = property(lambda _: {"code": "43012"})  # type: ignore[assignment]
+
+
+def test_a_record_is_found_whatever_dict_an_error_shows() -> None:
+    """An error that computes its `__dict__` carries its record all the same, before and after its class was met."""
+    for _ in range(2):
+        error = Impostor()
+        attach_failure(error, FAILED, HERE)
+        shape_of(error)
+        assert inner_failure(error, HERE) == InnerFailure(FAILED, 1, True)
+        assert attached_failure(error) == FAILED

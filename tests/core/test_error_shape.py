@@ -293,11 +293,11 @@ def test_the_memory_is_bounded() -> None:
     for number in range(600):
         classifier.classify(SdkError(f"request {number}"))
     assert len(classifier._remembered) == 512
-    assert all(isinstance(name, type) for name in error_shape._classes)
+    assert all(isinstance(name, type) for name in error_shape.READ_NAMES)
 
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
     """Classes of these tests are not kept."""
     yield
-    error_shape._classes.clear()
+    error_shape.READ_NAMES.clear()

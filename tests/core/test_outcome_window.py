@@ -138,3 +138,14 @@ def test_a_window_of_calls_counts_what_was_bad_for_ever() -> None:
         window.add_slow_success(0.0)
     window.clear(0.0)
     assert (window.failures, window.slow) == (3, 3)
+
+
+def test_what_has_left_the_span_is_dropped() -> None:
+    """However long it counts, and however long it rests in between, no mark from before its span is kept."""
+    outcome_window = OutcomeWindow(10.0, 0.0)
+    for instant in [*map(float, range(100)), 150.0, 150.5, 190.0]:
+        outcome_window.add_success(instant)
+        begins = [mark[0] for mark in outcome_window._marks]
+        assert sum(begin <= instant - 10.0 for begin in begins) <= 1
+        assert outcome_window.counts(instant)[0] == outcome_window.recent(instant)[0]
+    assert outcome_window.counts(190.0) == (1, 0, 0)

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.telemetry import redaction
-from resilience.telemetry.redaction import REDACTED, redact, redact_fields, register_secret
+from resilience.telemetry.redaction import (
+    REDACTED,
+    printable_without_secrets,
+    redact,
+    redact_fields,
+    register_secret,
+)
 from resilience.telemetry.registered_secrets import MAX_PASSING, RegisteredSecrets, spellings
 
 HEADERS = [
@@ -265,3 +271,27 @@ def test_a_secret_that_is_also_the_name_of_one(monkeypatch: pytest.MonkeyPatch) 
     """Someone's passphrase is the word itself: the values that the word names are still found."""
     monkeypatch.setattr(redaction, "_registered", RegisteredSecrets(["passphrase", "S30!"]))
     assert redact("passphrase=S31cr3t passphrase: S32") == f"{REDACTED}={REDACTED} {REDACTED}: {REDACTED}"
+
+
+PARTS = st.sampled_from(
+    [
+        "price", "a-credential", "s1gn/+ature==", "s1gn%2F%2Bature%3D%3D", "api.example.com:443", "apiKey=ab12", "a, b",
+        "\x1b[1m", "token", "Bearer abc", "", "key", "\u202e", "40010", "s1gn", "/+ature==",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(PARTS, max_size=3).map(" ".join), max_size=6))
+def test_texts_are_searched_together_as_one_by_one(texts: list[str]) -> None:
+    """The texts of a line come out as each of them does by itself, whatever is in the others."""
+    before = redaction._registered
+    redaction._registered = RegisteredSecrets(["a-credential"])
+    try:
+        register_secret("s1gn/+ature==", passing=True)
+        together = printable_without_secrets(texts)
+        assert together == [printable_without_secrets([text])[0] for text in texts]
+        assert [text for text in together if not text.isprintable()] == []
+        for text, clean in zip(texts, together, strict=True):
+            assert clean == redact(text) or not text.isprintable()
+    finally:
+        redaction._registered = before

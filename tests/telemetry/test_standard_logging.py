@@ -16,7 +16,7 @@ import structlog
 from resilience import ApiError, Policies, configure
 from resilience._core.base.event import EVENTS, Event
 from resilience.cli import main
-from resilience.telemetry import new_event_log
+from resilience.telemetry import new_event_log, standard_logging
 from resilience.telemetry.log_lines import line_of, read_line
 from resilience.telemetry.repeats import Repeats
 from resilience.testing import FakeClock, fresh_policies
@@ -320,3 +320,30 @@ def test_a_stream_that_keeps_failing_is_a_warning_now_and_then(caplog: pytest.Lo
     assert [(getattr(record, "times", 1), record.levelname) for record in caplog.records] == [
         (times, level) for times in (1, 10, 100) for level in ("INFO", "WARNING")
     ]
+
+
+class NumberedLogger(logging.Logger):
+    """Numbers its lines, as a class of a program may do."""
+
+    lines = 0
+
+    def _log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        self.lines += 1
+        super()._log(level, f"{self.lines}. {msg}", *args, **kwargs)
+
+
+def test_a_logger_class_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines pass through the methods of the program's own logger class; without one, a record has the same fields."""
+    stream = io.StringIO()
+    event = Event(name="call_failed", policy="p", operation="price", attempts=2)
+    for kind in (NumberedLogger, logging.Logger):
+        logger = kind("resilience.call")
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(event)s %(message)s"))
+        logger.addHandler(handler)
+        monkeypatch.setitem(standard_logging._LOGGERS, "call", logger)
+        LOG(event)
+    numbered, plain = stream.getvalue().splitlines()
+    place = "resilience.call WARNING resilience.call_failed"
+    assert numbered == f"{place} 1. call failed: price attempts=2 policy=p"
+    assert plain == f"{place} call failed: price attempts=2 policy=p"

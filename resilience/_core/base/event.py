@@ -47,7 +47,7 @@ _LEVELS = {
 }
 EVENTS = tuple(sorted(_LEVELS))
 """Every event's name."""
-_NEWS = ("code_unknown",)
+_NEWS = frozenset({"code_unknown"})
 """What is written at the default level even where the call ended well."""
 
 
@@ -67,15 +67,16 @@ def level_of(name: str, fields: Mapping[str, Any]) -> str:
         return "error"
     if name == "call_failed" and fields.get("lookup") and fields.get("category") != "user_fixable":
         return "info"
-    is_news = any(other in _NEWS for other in fields.get("also") or ())
-    if level in ("debug", "info") and (is_news or _is_long_outage(name, fields)):
+    if level in ("debug", "info") and (not _NEWS.isdisjoint(fields.get("also") or ()) or _is_long_outage(name, fields)):
         return "warning"
     return level
 
 
 def _is_long_outage(name: str, fields: Mapping[str, Any]) -> bool:
+    if name != "attempt_failed" or not fields.get("socket"):
+        return False
     attempt = fields.get("attempt") or 0
-    return name == "attempt_failed" and bool(fields.get("socket")) and attempt > 1 and is_power_of_ten(attempt)
+    return attempt > 1 and is_power_of_ten(attempt)
 
 
 def is_power_of_ten(number: int) -> bool:

@@ -109,17 +109,20 @@ class Events:
             return  # nobody listens: no event is made
         self.deliver(name, fields)
 
-    def emit_success(self, fields: Mapping[str, Any]) -> None:
-        """Deliver a call that ended well to those who listen to that."""
+    def emit_success(self, fields: dict[str, Any]) -> None:
+        """Deliver a call that ended well to those who listen to that; see `deliver`."""
         if self.successes:
             self._deliver_to(self.successes, "call_succeeded", fields)
 
-    def deliver(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Deliver an event that a listener wants; see `wants`."""
+    def deliver(self, name: str, fields: dict[str, Any]) -> None:
+        """Deliver an event that a listener wants; see `wants`. The fields become the event's own."""
         self._deliver_to(self.listeners, name, fields)
 
-    def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: Mapping[str, Any]) -> None:
-        event = Event.of({"name": name, "at": None if self._now is None else self._now(), **fields})
+    def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: dict[str, Any]) -> None:
+        fields["name"] = name
+        if self._now is not None and "at" not in fields:
+            fields["at"] = self._now()
+        event = Event.of(fields)
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in listeners:
             begin = None if self._monotonic is None else self._monotonic()

@@ -50,7 +50,7 @@ def owner_check(lock: Any) -> Callable[[], bool]:
 
 def is_mine(lock: Any) -> bool:
     """Return whether this thread holds the lock; see `owner_check`."""
-    return owner_check(lock)()
+    return bool(lock._is_owned())
 
 
 def register_for_fork(part: ForkAware) -> None:

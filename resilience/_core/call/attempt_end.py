@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...errors import RejectedError
 from ..classify.failure import Failure
 from ..policy.codes import Category
 from ..stages.hold import Hold
-from .gate_plan import PermitOrGeneration
+from ..stages.quota import Quotas
 from .operation_info import OperationInfo
 from .plan import Plan
 
@@ -16,25 +14,13 @@ __all__ = [
     "apply_holds",
     "counts_as_failure",
     "is_rejection",
-    "release_permit",
     "scope_of",
-    "settle_permit",
     "start_hold",
 ]
 
 _BANNED = 418  # Binance answers it to a client that goes on after 429
 _TOO_MANY_REQUESTS = (_BANNED, 429)
 _WAIT = (429, 503)  # with a `Retry-After` they say for how long an operation is not served
-
-
-def settle_permit(plan: Plan, permit: PermitOrGeneration | None, failure: Failure, outcome: Any, now: float) -> None:
-    """Report a failed attempt to the breaker: failures of the service count, everything else is neutral."""
-    if plan.breaker is not None and permit is not None:
-        if counts_as_failure(failure) and not is_rejection(outcome):
-            plan.breaker.failed(permit, now, outcome)
-        else:
-            plan.breaker.released(permit)
-    plan.emit_breaker_events()
 
 
 def counts_as_failure(failure: Failure) -> bool:
@@ -46,16 +32,10 @@ def counts_as_failure(failure: Failure) -> bool:
     return failure.category is Category.RETRYABLE and not ours
 
 
-def release_permit(plan: Plan, permit: PermitOrGeneration | None) -> None:
-    """Report an attempt that was rejected or abandoned to the breaker: it counts nowhere."""
-    if plan.breaker is not None and permit is not None:
-        plan.breaker.released(permit)
-    plan.emit_breaker_events()
-
-
 def apply_holds(plan: Plan, failure: Failure, now: float) -> None:
     """Keep the wait that a failure asks for: in the quotas, and for what it speaks of."""
-    _hold_quotas(plan, failure, now)
+    if plan.gate.quotas is not None:
+        _hold_quotas(plan.gate.quotas, failure, now)
     start_hold(plan, failure, now)
 
 
@@ -115,16 +95,14 @@ def _wait_of(failure: Failure, plan: Plan) -> float:
     return 0.0 if failure.retry_at is None else failure.retry_at - plan.clock.time()
 
 
-def _hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
+def _hold_quotas(quotas: Quotas, failure: Failure, now: float) -> None:
     """Hold the quotas when the API says that too much was sent, or for how long nothing may be sent.
 
     A broken connection has the hint of a backoff as well (a row of the table `http`), but too much was not sent.
     """
-    if plan.gate.quotas is None:
-        return
     after, backoff = failure.retry_after, failure.hint == "backoff"
     if failure.http_status in _TOO_MANY_REQUESTS or (backoff and (after is not None or failure.registry != "http")):
-        plan.gate.quotas.hold(now, None if after is None else now + after)
+        quotas.hold(now, None if after is None else now + after)
 
 
 def is_rejection(outcome: object) -> bool:

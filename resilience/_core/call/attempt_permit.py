@@ -6,7 +6,7 @@ from typing import Any
 
 from ..classify.failure import Failure
 from ..stages.breaker import Permit
-from .attempt_end import release_permit, settle_permit
+from .attempt_end import counts_as_failure
 from .attempt_gate import AttemptGate
 from .gate_plan import PermitOrGeneration
 from .plan import Plan
@@ -54,10 +54,18 @@ class AttemptPermit:
         """Take the permit that the next attempt got without a gate."""
         self._permit = permit
 
-    def settle(self, failure: Failure, outcome: Any, now: float) -> None:
-        """Report a failed attempt to the breaker."""
-        settle_permit(self._plan, self._permit, failure, outcome, now)
-        self._permit = None
+    def settle(self, failure: Failure, outcome: Any, now: float, *, is_rejected: bool) -> None:
+        """Report a failed attempt to the breaker: failures of the service count, everything else is neutral."""
+        breaker, permit = self._plan.breaker, self._permit
+        if breaker is None:
+            return
+        if permit is not None:
+            if counts_as_failure(failure) and not is_rejected:
+                breaker.failed(permit, now, outcome)
+            else:
+                breaker.released(permit)
+            self._permit = None
+        self._plan.emit_breaker_events()
 
     def succeed(self, began: float) -> None:
         """Report an attempt that succeeded. Not settled yet: until the call has ended, an interrupt gives it back."""
@@ -66,5 +74,7 @@ class AttemptPermit:
 
     def release(self) -> None:
         """Report an attempt that was rejected or abandoned: it counts nowhere."""
-        release_permit(self._plan, self._permit)
+        if self._plan.breaker is not None and self._permit is not None:
+            self._plan.breaker.released(self._permit)
+        self._plan.emit_breaker_events()
         self._permit = None

@@ -64,21 +64,23 @@ class CallEvents:
         events, info = self._plan.events, self._plan.info
         if not events.wants(name, fields):
             return  # before anything is looked up: most lines are filtered by their level
-        if failure is not None:
-            known = {field: getattr(failure, field) for field in _OF_FAILURE}
-            # `call_abandoned` says its own `executed`, which covers the attempt under way.
-            fields = {**known, **fields, "category": failure.category.value}
         # Made with the first event: a call that nobody listens to needs no identifier.
         self._call_id = self._call_id or self._plan.events.new_call_id()
-        if callable(info.path):
-            fields["path"] = info.path(self._call.args, self._call.kwargs)
-        of_call = {
+        values: dict[str, Any] = {
             "call": self._call_id,
             "attempt": self.attempt,
             "key": self._call.key,
             "waited_so_far": self._time.waited,
+            "caused_by": caused_by(self.outcome),
         }
-        self._plan.deliver(name, {**of_call, "caused_by": caused_by(self.outcome), **fields})
+        if failure is not None:
+            known = failure.__dict__
+            values |= {field: known[field] for field in _OF_FAILURE}
+            values["category"] = str(failure.category)
+        if callable(info.path):
+            values["path"] = info.path(self._call.args, self._call.kwargs)
+        values |= fields  # `call_abandoned` says its own `executed`, which covers the attempt under way
+        self._plan.deliver(name, values)
 
     def emit_side_event(self, name: str, **fields: Any) -> None:
         """Emit an event that shares one log line with the call's end: the end names it in `also`."""

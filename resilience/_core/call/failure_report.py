@@ -106,9 +106,14 @@ def call_failure(
             remedy = f"{remedy}; {_DECLARE}"
     elif executed == "no" and failure.executed == "maybe":
         remedy = "It did not happen; it may be sent again"
-    of_call = {"attempts": call.attempt, "operation": plan.operation, "key": call.key, "sent_at": call.sent_at}
-    proof = failure.proof if executed == failure.executed else "proven" if executed == "no" else "none"
-    return changed(failure, executed=executed, proof=proof, remedy=remedy, **{**of_call, **changes})
+    values: dict[str, Any] = {
+        "attempts": call.attempt, "operation": plan.operation, "key": call.key, "sent_at": call.sent_at,
+        "remedy": remedy,
+    }  # fmt: skip
+    if executed != failure.executed:
+        values |= {"executed": executed, "proof": "proven" if executed == "no" else "none"}
+    values |= changes
+    return changed(failure, **values)
 
 
 def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, attempts: int) -> Failure:

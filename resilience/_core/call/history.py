@@ -134,9 +134,11 @@ class CallHistory:
     def may_be_repeated(self) -> bool:
         """Return whether the call may be sent again after its last failure, as far as that may have been executed."""
         plan, failure = self.plan, self.failure
+        if plan.idempotent:
+            return True
         # Nobody looks a batch up as a whole, so that a likely "no" is not enough: its items are looked up.
         is_likely = plan.info.settles_items and failure.proof == "likely"
-        return plan.idempotent or (failure.executed != "maybe" and not is_likely)
+        return failure.executed != "maybe" and not is_likely
 
     def record_failure(self, outcome: Any, now: float) -> bool:
         """Classify and record a failed attempt; True when the call must end with it.
@@ -145,23 +147,24 @@ class CallHistory:
         call, or by the function itself. Waiting for them is their own business.
         """
         # A rejection after the API's own answer is not the answer to the call.
-        if self.outcome is not None and is_rejection(outcome):
-            return self._record_rejection(outcome)
-        self.events.outcome, self.failed_at = outcome, now
-        self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
-        self.sent.under_way = False
+        plan, events, sent, inner = self.plan, self.events, self.sent, self._inner
         is_rejected = is_rejection(outcome)
-        failure = self._inner.explain(outcome, is_rejected=is_rejected)
-        self.permit.settle(failure, outcome, now)
-        self.sent.record(failure, self.attempt, now)
-        is_inner = self._inner.last is not None
-        if not is_inner and not self.plan.info.resumed:  # an attempt that was made before began its holds then
-            apply_holds(self.plan, failure, now)
+        if is_rejected and events.outcome is not None:
+            return self._record_rejection(outcome)
+        events.outcome, self.failed_at = outcome, now
+        self._must_discard = plan.info.discard is not None and not isinstance(outcome, BaseException)
+        sent.under_way = False
+        failure = inner.explain(outcome, is_rejected=is_rejected)
+        self.permit.settle(failure, outcome, now, is_rejected=is_rejected)
+        sent.record(failure, events.attempt, now)
+        is_inner = inner.last is not None
+        if not is_inner and not plan.info.resumed:  # an attempt that was made before began its holds then
+            apply_holds(plan, failure, now)
         self._unreported = now - self._attempt_began
-        self.events.is_inner = is_inner or is_rejected
+        events.is_inner = is_inner or is_rejected
         if not is_rejected:  # of which nothing was sent
-            self.plan.counts.add_failed_attempt(failure)
-        return self.events.is_inner
+            plan.counts.add_failed_attempt(failure)
+        return events.is_inner
 
     def report_failure(self, wait_for: float | None = None) -> None:
         """Emit `attempt_failed` for the last recorded failure, once: when it is decided whether another follows.
@@ -184,8 +187,9 @@ class CallHistory:
         self._attempt_began = now
         self.sent.under_way = True
         self.events.attempt += 1
-        until = min(self.context.deadline, now + plan.attempt_timeout)
-        self.context = self.context._replace(until=until, attempt=self.attempt)
+        _, deadline, _, key, stamps, _, in_lookup = self.context
+        until = min(deadline, now + plan.attempt_timeout)
+        self.context = CallContext(plan, deadline, until, key, stamps, self.events.attempt, in_lookup)
         context = list(self.context)
         self._inner.begin_attempt(context)
         return context
@@ -263,7 +267,9 @@ class CallHistory:
         """Return the failure of the whole call."""
         failure, sent, inner = self.failure, self.sent, self._inner.last
         looked_up = sent.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        changes: dict[str, Any] = {"attempts": self._inner.requests, "lookup_error": self.events.lookup_error}
+        changes: dict[str, Any] = {"attempts": self._inner.requests}
+        if self.events.lookup_error is not None:
+            changes["lookup_error"] = self.events.lookup_error
         if inner is not None and inner.certain and self.call.key is None and not sent.key_missing:
             changes |= {"key": inner.failure.key, "sent_at": inner.failure.sent_at}
         end = self.call, self.plan, self.outcome

@@ -37,7 +37,7 @@ class InnerCalls:
 
     def explain(self, outcome: object, *, is_rejected: bool) -> Failure:
         """Return what the outcome of the last attempt means, and count its requests; a rejection has made none."""
-        inner = self.last = self.find(outcome)
+        inner = self.last = self._find(outcome)
         if inner is None:
             self.requests += not is_rejected
             return attempt_failure(self._plan, outcome)
@@ -51,10 +51,10 @@ class InnerCalls:
 
     def count_rejected(self, outcome: object) -> None:
         """Count the requests of an attempt that was rejected from inside after all."""
-        inner = self.find(outcome)
+        inner = self._find(outcome)
         self.requests += 0 if inner is None else inner.attempts
 
-    def find(self, outcome: object) -> InnerFailure | None:
+    def _find(self, outcome: object) -> InnerFailure | None:
         """Return what calls inside the last attempt have recorded on its outcome."""
         if not isinstance(outcome, BaseException):
             return None

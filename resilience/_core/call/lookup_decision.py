@@ -75,8 +75,10 @@ class LookupDecision:
 
     def reopen_if_reported(self) -> bool:
         """Return whether a stream has seen the order; a write that lookups had cleared before is open again then."""
-        write = self._history.uncertain_write
-        if write is None or self.open_write is None or self.open_write.reported is None:
+        if self.open_write is None or self.open_write.reported is None:
+            return False
+        write = self._history.sent.uncertain_write
+        if write is None:
             return False
         write.reopen()
         return True
@@ -103,9 +105,9 @@ class LookupDecision:
 
     def is_needed_at_the_end(self) -> bool:
         """Return whether one more lookup may change what the caller gets."""
-        history, failure = self._history, self._history.failure
-        if self.is_last or self._cleared:
+        if self._plan.info.reconcile is None or self.is_last or self._cleared:
             return False
+        history, failure = self._history, self._history.failure
         # A certain "no" after an earlier uncertain attempt: that attempt may show up until the end.
         if history.proved_not_executed and (failure.executed != "maybe" or failure.duplicate):
             return True

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import set_cause
+from ..classify.failure import Failure
 from ..policy.codes import Category
 from ..stages.breaker import Permit
 from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
@@ -113,10 +114,11 @@ class Recovery:
             return self._look_up(now)
         if self._inner_gave_up:
             return self._finish()  # it has been retried already, or was rejected: retries do not multiply
-        step = self._follow_hint(now)
+        failure = history.failure
+        step = self._follow_hint(failure, now) if failure.hint in _FOLLOWED_HINTS else None
         if step is not None:
             return step
-        safe = history.failure.category is Category.RETRYABLE and history.may_be_repeated
+        safe = failure.category is Category.RETRYABLE and history.may_be_repeated
         return self._retry(now, None) if safe else self._finish()
 
     def after_wait(self) -> Step:
@@ -147,16 +149,16 @@ class Recovery:
         Args:
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
-        plan, late = self.plan, self._is_late()
-        self._admitted = None if late else plan.gate.admit_retry_at_once(self.now())
+        gate, history = self.plan.gate, self._history
+        late = self._is_late()
+        self._admitted = None if late else gate.admit_retry_at_once(self.now())
         if self._admitted is not None:
             return None
-        if self._history.permit.trial is not None:
-            self._history.permit.trial.is_over = is_over
-        if not (late or plan.gate.is_needed or plan.gate.hold.current):
+        if history.permit.trial is not None:
+            history.permit.trial.is_over = is_over
+        if not (late or gate.is_needed or gate.hold.current):
             return None
-        deadline = self._history.context.deadline
-        return AttemptGate(plan.gate, self.call, deadline, self._time.ahead, is_over)
+        return AttemptGate(gate, self.call, history.context.deadline, self._time.ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
         """Begin the next attempt and return its context for the context variable; None when it is rejected."""
@@ -166,18 +168,18 @@ class Recovery:
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
-        history, late = self._history, False
+        history, late, lookups = self._history, False, self.lookups
         if self._admitted is not None:
             history.permit.take_at_once(self._admitted)
         elif history.permit.take(self.now(), self.call, gate):
             late = self._is_late()  # a listener of the breaker's event was slow
         else:
             return None
-        if late or self.lookups.reopen_if_reported():
+        if late or lookups.reopen_if_reported():
             history.permit.release()
             self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED) if late else None
             return None
-        self.lookups.begin_attempt()
+        lookups.begin_attempt()
         return history.begin_attempt(self.now())
 
     def on_rejection(self) -> Step:
@@ -247,7 +249,7 @@ class Recovery:
 
     def now(self) -> float:
         """Return this call's monotonic time, waits that a test clock cut short counted in full."""
-        return self._time.now()
+        return self.plan.clock.monotonic() + self._time.ahead
 
     def seconds_left(self) -> float:
         """Return the seconds left for the attempt that begins now."""
@@ -266,11 +268,10 @@ class Recovery:
 
     # --- decisions ----------------------------------------------------------------------------
 
-    def _follow_hint(self, now: float) -> Step | None:
+    def _follow_hint(self, failure: Failure, now: float) -> Step | None:
         """Act on the rule's hint, once per hint and call. Returns None if the normal decision applies."""
-        plan, failure = self.plan, self._history.failure
-        hint = failure.hint
-        if hint not in _FOLLOWED_HINTS or hint in self._followed_hints or failure.executed == "maybe":
+        plan, hint = self.plan, failure.hint
+        if hint in self._followed_hints or failure.executed == "maybe":
             return None
         self._followed_hints += (hint,)  # once: a server that repeats a hint must not keep the call in a loop
         if hint == "resync_clock" and plan.info.can_resync_clock:
@@ -279,9 +280,8 @@ class Recovery:
             self._history.report_failure()
             return self._begin_lookup()  # "no such order" may mean cancelled, filled, or not visible yet
         if hint == "requery_once" and plan.info.read and not self._history.is_lookup:  # a lookup is repeated by itself
-            return self._retry(
-                now, self._history.sent.lag
-            )  # an order may be invisible for that long after it was accepted
+            # An order may be invisible for that long after it was accepted.
+            return self._retry(now, self._history.sent.lag)
         return None
 
     def _may_retry(self) -> bool:
@@ -323,7 +323,8 @@ class Recovery:
             self.lookups.is_last = True
             return Step(Action.LOOK_UP)
         outcome, cause = history.outcome, cause or history.rejection
-        if cause is not None and isinstance(outcome, BaseException):
+        is_error = isinstance(outcome, BaseException)
+        if is_error and cause is not None:
             set_cause(outcome, cause)
         history.record_end()
-        return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
+        return Step(Action.RAISE if is_error else Action.RETURN, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..classify.failure import Failure
 from ..stages.retry import Schedule
 from .history import CallHistory
 from .one_shot_arguments import OneShotArguments
@@ -37,8 +38,9 @@ class RetryDecision:
         schedule, history = self._plan.schedule(), self._history
         if schedule is None:
             return None, None
+        failure = history.failure
         try:
-            stops = self._stops(schedule, now)
+            stops = self._stops(schedule, failure, now)
         except Exception as error:
             return None, error  # a stop or wait object that fails does not hide the API's own error
         if stops:
@@ -47,11 +49,12 @@ class RetryDecision:
             return None, None
         wait = schedule.delay(self._state) if delay is None else delay
         # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
-        floor = history.failed_at + (history.failure.retry_after or 0.0)
+        floor = history.failed_at + (failure.retry_after or 0.0)
         rejection, due = self._ready_at(max(now + wait, floor), now)
         if rejection is not None or not self._plan.gate.fits_deadline(due, history.context.deadline):
             return None, rejection
-        if not self._finds_arguments_whole() or not self._withdraw(now):
+        call = self._call
+        if ((call.args or call.kwargs) and not self._finds_arguments_whole()) or not self._withdraw(now):
             return None, None
         history.report_failure(wait_for=due - now)
         return due, None
@@ -60,28 +63,29 @@ class RetryDecision:
         """Drop the references to the arguments."""
         self._one_shot = None
 
-    def _stops(self, schedule: Schedule, now: float) -> bool:
+    def _stops(self, schedule: Schedule, failure: Failure, now: float) -> bool:
         history = self._history
         if self._state is None:
             self._state = schedule.begin(self._started, self._call.args, self._call.kwargs)
-        if schedule.stops(self._state, history.attempt, now, history.outcome):
+        attempt = history.events.attempt
+        if schedule.stops(self._state, attempt, now, history.events.outcome):
             return True
-        return history.failure.guessed and history.attempt >= self._plan.policy.unknown_errors.max_attempts
+        return failure.guessed and attempt >= self._plan.policy.unknown_errors.max_attempts
 
     def _ready_at(self, due: float, now: float) -> tuple[Exception | None, float]:
         """Return (rejection, instant) by all that may hold a retry back which is due at an instant."""
         plan, deadline = self._plan, self._history.context.deadline
-        rejection, due = ready_by_breaker(plan, deadline, due, now)
-        if rejection is None:
-            rejection, due = ready_by_holds(plan, deadline, due)
-        if rejection is None:
+        rejection: Exception | None = None
+        if plan.gate.hold.current or (plan.breaker is not None and plan.breaker.rejects_until > due):
+            rejection, due = ready_by_breaker(plan, deadline, due, now)
+            if rejection is None:
+                rejection, due = ready_by_holds(plan, deadline, due)
+        if rejection is None and plan.gate.quotas is not None:
             rejection, due = ready_by_quotas(plan, self._call, deadline, due)
         return rejection, due
 
     def _finds_arguments_whole(self) -> bool:
         """Return whether another attempt would send what the first one sent; files are rewound."""
-        if not (self._call.args or self._call.kwargs):
-            return True
         if self._one_shot is None:
             self._one_shot = OneShotArguments(self._plan.fn, self._call.args, self._call.kwargs)
         return self._one_shot.rewind()

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ...errors import RejectedError
 from .attributes import get
 from .error_notes import annotate, note_text, set_cause
+from .error_shape import READ_NAMES
 from .failure import Failure
 from .record import Record, failure_of_rejection, read_record
 
@@ -125,14 +126,12 @@ def inner_failure(error: BaseException, context: object, after: float = inf) -> 
         after: the number of the latest record when the attempt began. Later ones belong to calls inside it, which an
             executor may have run without the context. Infinite to go by the context alone.
     """
+    if _is_alone_without_record(error):
+        return None  # nearly every error
 
     def is_inside(record: Record) -> bool:
         return record.gave_up and (record.outer is context or record.number > after)
 
-    if _stands_alone(error):
-        record = _record(error)
-        if record is None or not is_inside(record):
-            return None  # nearly every error
     result: InnerFailure | None = None
     for current, record in _records(error, is_inside):
         failure = record.failure_of(current) if record is not None and is_inside(record) else None
@@ -164,14 +163,11 @@ def _records(
         yield current, record
 
 
-def _stands_alone(error: BaseException) -> bool:
-    """Return whether an error has come from nothing else: there is nothing to search behind it."""
-    try:
-        if error.__context__ is not None or error.__cause__ is not None:
-            return False
-        return not issubclass(type(error), BaseExceptionGroup) and get(error, "response") is None
-    except Exception:  # an object that refuses to be read
-        return False
+def _is_alone_without_record(error: BaseException) -> bool:
+    """Return whether an error has no record and has come from nothing else, so that nothing has to be searched."""
+    if READ_NAMES.get(type(error)) is None or error.__context__ is not None or error.__cause__ is not None:
+        return False  # a group, a class that computes attributes or that was never met before, or a chain of errors
+    return _ATTRIBUTE not in error.__dict__ and getattr(error, "response", None) is None
 
 
 def _sources(error: object) -> list[Any]:
@@ -190,6 +186,10 @@ def _sources(error: object) -> list[Any]:
 
 def _record(outcome: object) -> Record | None:
     try:
+        # A missing attribute raises an error, which costs ten times as much as reading the dict.
+        if READ_NAMES.get(type(outcome)) is not None:
+            held = outcome.__dict__.get(_ATTRIBUTE)
+            return None if held is None else read_record(held)
         # `object.__getattribute__`, because a mock answers to any attribute.
         found = object.__getattribute__(outcome, _ATTRIBUTE)
     except AttributeError:

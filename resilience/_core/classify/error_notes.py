@@ -26,8 +26,8 @@ def annotate(error: BaseException, failure: Failure) -> None:
 
 def note_text(failure: Failure) -> str:
     """Return a failure in one printable line: category, code, attempts, executed, key, remedy."""
-    attempts = f"{failure.attempts} attempt" + ("" if failure.attempts == 1 else "s")
     code = f" {failure.code}" if failure.code else ""
+    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
     text = f"{failure.category}{code} after {attempts}, executed: {failure.executed}"
     if failure.key and failure.executed == "maybe":
         text += f", key {failure.key}"

@@ -19,7 +19,7 @@ from ..base.bounded_dict import BoundedDict
 from .attributes import get, text_of, url_of
 from .evidence import NAMES
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["READ_NAMES", "Shape", "shape_of"]
 
 Shape = tuple[Any, ...]
 
@@ -49,7 +49,13 @@ class _Mark:
 
 
 _END, _CAUSE, _CONTEXT = _Mark(), _Mark(), _Mark()
-_classes: BoundedDict[type, tuple[str, ...] | None] = BoundedDict(_MAX_CLASSES)
+_PLAIN = frozenset({*_SCALARS, _Mark})
+READ_NAMES: BoundedDict[type, tuple[str, ...] | None] = BoundedDict(_MAX_CLASSES)
+"""By class of errors: the attributes that are read of them and may not be in their `__dict__`.
+
+None where reading an attribute may run code of somebody else, and for errors that are classified by other things:
+groups, and rejections.
+"""
 
 
 def shape_of(error: object) -> Shape | None:
@@ -66,9 +72,9 @@ def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
     """Add all that is read of an error; return False where that is not possible."""
     kind = type(error)
     try:
-        names = _classes[kind]
+        names = READ_NAMES[kind]
     except KeyError:
-        names = _classes[kind] = _names_of(kind)
+        names = READ_NAMES[kind] = _names_of(kind)
     if names is None or depth > _MAX_DEPTH or len(parts) > _MAX_PARTS:
         return False
     text, args = text_of(error), error.args
@@ -77,7 +83,7 @@ def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
         text, args = _ADDRESS.sub("", text), tuple([_without_address(value) for value in args])
     parts += (kind, text)
     held = error.__dict__
-    values = [*args, _END, *[get(error, name) for name in names]] if names else [*args, _END]
+    values = [*args, _END, *[getattr(error, name, None) for name in names]] if names else [*args, _END]
     for name in held:
         if name in _READ:
             values += (name, held[name])
@@ -91,8 +97,13 @@ def _add_error(parts: list[Any], error: Any, depth: int) -> bool:
 
 def _add_values(parts: list[Any], values: list[Any], text: str, depth: int) -> bool:
     """Add values with their classes, because 1 equals True and 1.0; return False where one of them is not plain."""
+    kinds = [*map(type, values)]  # not `__class__`, by which an object may claim to be a text
+    if _PLAIN.issuperset(kinds):  # nearly every error: no value is looked at one by one
+        # No key of the loop below has the class `_Mark` in it, so that keys of the two kinds differ.
+        parts += (*kinds, *values, _END)
+        return max([len(value) for value in values if type(value) is str], default=0) <= _MAX_TEXT
     for value in values:
-        kind = type(value)  # not `__class__`, by which an object may claim to be a text
+        kind = type(value)
         if kind is str:
             if len(value) > _MAX_TEXT:
                 return False
@@ -141,11 +152,7 @@ def _without_address(value: Any) -> Any:
 
 
 def _names_of(kind: type) -> tuple[str, ...] | None:
-    """Return the attributes that are read of a class's errors and may not be in their `__dict__`.
-
-    None where reading an attribute may run code of somebody else, and for errors that are classified by other things:
-    groups, and rejections.
-    """
+    """Return what `READ_NAMES` has for a class."""
     if (
         type(kind) is not type
         or not issubclass(kind, Exception)

@@ -88,10 +88,6 @@ class BackoffKind:
     shortest: Callable[[BackoffNumbers, float], float] = _jittered_shortest
     draw: Callable[[BackoffNumbers, float, float, Random], float] = _jittered
 
-    def delay(self, backoff: BackoffNumbers, attempt: int, previous: float, random: Random) -> float:
-        """Return the seconds to wait after an attempt (from 1) that failed."""
-        return self.draw(backoff, self.longest(backoff, attempt), previous, random)
-
 
 KINDS = {
     "constant": BackoffKind(lambda backoff, _attempt: min(backoff.initial, backoff.max)),

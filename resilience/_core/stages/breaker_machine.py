@@ -270,7 +270,8 @@ class BreakerMachine:
             self._deferred.append((change, args))
             return None
         with self._lock:
-            self._apply_deferred()  # what an interrupted holder has left
+            if self._deferred:
+                self._apply_deferred()  # what an interrupted holder has left
             result = change(*args)
         while self._deferred:  # the handler may run as late as while the lock is released
             with self._lock:

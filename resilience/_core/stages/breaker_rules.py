@@ -22,15 +22,10 @@ def should_open(
     if settings.consecutive is not None and consecutive_failures >= settings.consecutive:
         return True
     succeeded, failed, slow = window.counts(now)  # the slow ones are among those that succeeded
-    settled = succeeded + failed
-    if settled < _min_settled(settings):
+    settled, span = succeeded + failed, settings.window
+    # A window of fewer calls than `min_calls` counts once it is full.
+    if settled < (min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls):
         return False
     if settings.failure_rate is not None and failed / settled >= settings.failure_rate:
         return True
     return settings.slow_rate is not None and slow / settled >= settings.slow_rate
-
-
-def _min_settled(settings: BreakerSettings) -> int:
-    """Return how many settled attempts make a rate; a window of fewer calls than `min_calls` counts once it is full."""
-    span = settings.window
-    return min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls

@@ -84,7 +84,9 @@ class OutcomeWindow:
 
     def add_failure(self, now: float) -> None:
         """Count a failure; the caller holds its own lock."""
-        self.add_success(now)
+        if now >= self.end:
+            self.close_slice(now)
+        next(self.numbers)
         self.failures += 1
 
     def add_slow_success(self, now: float) -> None:
@@ -96,7 +98,10 @@ class OutcomeWindow:
         """Close the slice that has ended; at most ten times per span."""
         with self._lock:
             if now >= self.end:  # another thread may have closed it since the caller looked
-                self._marks.append((self.end, self.total, self.failures, self.slow))
+                marks, since = self._marks, now - self.span
+                marks.append((self.end, self.total, self.failures, self.slow))
+                while len(marks) > 1 and marks[1][0] <= since:  # has left the span; so `counts` need not search
+                    marks.popleft()
                 self.end = now + self._slice
 
     def counts(self, now: float) -> Counts:
@@ -108,7 +113,7 @@ class OutcomeWindow:
         oldest = marks[0] if len(marks) < 2 or marks[1][0] > since else _marks_since(since, list(marks))[0]
         _, total, failures, slow = oldest
         recent_failures = self.failures - failures
-        return self.total - total - recent_failures, recent_failures, self.slow - slow
+        return self._counter.total() - total - recent_failures, recent_failures, self.slow - slow
 
     def recent(self, now: float) -> Counts:
         """Return the counts as `counts` does, without a lock, so that a reader delays no call.

@@ -24,6 +24,7 @@ __all__ = ["MAX_ROWS", "RetryStage", "Schedule", "attempts_of", "waits_of"]
 
 MAX_ROWS = 20
 """Attempts that are listed; a policy may allow a thousand."""
+_ATTEMPTS_COMPUTED = 16
 _MAX_WAITS_ADDED = 200
 _MAX_WAITS_DRAWN = 4  # on the arrow of the retries
 
@@ -94,12 +95,17 @@ def _wait(backoff: BackoffSettings, random: Random) -> Any:
     from tenacity.wait import wait_base
 
     kind = KINDS[backoff.kind]
+    draw = kind.draw
+    # Of the first attempts computed once: a power takes as long as all else that the delay needs.
+    longest = [kind.longest(backoff, attempt) for attempt in range(1, _ATTEMPTS_COMPUTED + 1)]
 
     class Backoff(wait_base):
         """Asks the policy's kind of backoff for the delay."""
 
         def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-            return kind.delay(backoff, retry_state.attempt_number, retry_state.upcoming_sleep, random)
+            attempt = retry_state.attempt_number
+            cap = longest[attempt - 1] if attempt <= _ATTEMPTS_COMPUTED else kind.longest(backoff, attempt)
+            return draw(backoff, cap, retry_state.upcoming_sleep, random)
 
     return Backoff()
 
