@@ -82,7 +82,7 @@ def line_of(event: str, fields: Mapping[str, Any]) -> str:
             if value != []:
                 text = value if type(value) is str else _listed(value) if isinstance(value, list) else str(value)
                 # A word is shown as it is, other text in quotes.
-                parts.append(f"{name}={text if _PLAIN.fullmatch(text) else repr(text)}")
+                parts.append(f"{name}={text if text.isalnum() or _PLAIN.fullmatch(text) else repr(text)}")
     return f"{_WORDS.get(event, event)}: {' '.join([part for part in parts if part])}"
 
 

@@ -18,7 +18,7 @@ AREAS = ("call", "breaker", "stream", "policy")
 _LOGGERS = {area: logging.getLogger(f"resilience.{area}") for area in AREAS}
 _OF_BREAKERS = ("circuit_", "breaker_")
 _OF_POLICIES = ("policy_", "listener_", "alerts_")
-_LOG = logging.Logger._log
+_LOG, _MAKE_RECORD = logging.Logger._log, logging.Logger.makeRecord
 
 
 def area_of(event: str, socket: object = None) -> str:
@@ -45,10 +45,14 @@ def write(area: str, level: int, event: str, fields: dict[str, Any]) -> None:
     message = line_of(event.removeprefix("resilience."), fields)
     if "exception" in fields:
         message = f"{message}\n{fields['exception']}"
-    logger, extra = _LOGGERS[area], {**fields, "event": event}
-    if type(logger)._log is not _LOG:  # a class of the program's own
-        logger.log(level, message, extra=extra)
+    logger, kind = _LOGGERS[area], type(_LOGGERS[area])
+    facts = {**fields, "event": event}
+    if kind._log is not _LOG or kind.makeRecord is not _MAKE_RECORD:  # a class of the program's own
+        logger.log(level, message, extra=facts)
         return
-    # What `logger.log` does, but for the search for the frame that logs: it is always this one.
+    # What `logger.log` does, but for the search for the frame that logs, which is always this one, and for a check of
+    # each name: none of ours is one of the record's own.
     line = write.__code__.co_firstlineno
-    logger.handle(logger.makeRecord(logger.name, level, __file__, line, message, (), None, "write", extra))
+    record = logger.makeRecord(logger.name, level, __file__, line, message, (), None, "write")
+    record.__dict__.update(facts)
+    logger.handle(record)

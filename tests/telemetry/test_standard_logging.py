@@ -7,6 +7,7 @@ import json
 import logging
 import logging.config
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,10 @@ def test_a_logger_class_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     place = "resilience.call WARNING resilience.call_failed"
     assert numbered == f"{place} 1. call failed: price attempts=2 policy=p"
     assert plain == f"{place} call failed: price attempts=2 policy=p"
+
+
+def test_no_field_has_the_name_of_an_attribute_of_a_record() -> None:
+    """The fields of a line are attributes of its record beside those of `logging`, and hide none of them."""
+    own = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+    ours = {field.name for field in fields(Event)} - {"name"}
+    assert own.isdisjoint(ours | {"event", "handler", "handler_of", "listener", "exception", "times", "caused_by"})
