@@ -90,6 +90,8 @@ def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     # The fast path: one command is imported, and no parser is built for the others.
     if name in names:
+        if any(_is_empty(word) for word in arguments):
+            return _report(f"resilience {name}: an argument is empty; is a variable of the shell not set?")
         return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
         from difflib import get_close_matches
@@ -102,6 +104,15 @@ def _run(arguments: list[str]) -> int:
     parser.parse_args(arguments)
     parser.print_help(sys.stderr)
     return 2
+
+
+def _is_empty(word: str) -> bool:
+    """Return whether a word of the command line says nothing, as `"$FILE"` or `--policies=$FILE` without the variable.
+
+    The command would do something else than was meant: describe the built-in policies, for example.
+    """
+    option, separator, value = word.partition("=")
+    return not word or (option.startswith("--") and bool(separator) and not value)
 
 
 class _Version(argparse.Action):

@@ -59,7 +59,7 @@ def test_an_empty_name_is_not_the_folder_where_one_is(
 ) -> None:
     """It is what a script gives whose variable is not set."""
     monkeypatch.chdir(tmp_path)
-    assert main(["dashboards", ""]) == 2
+    assert main(["dashboards", " "]) == 2
     assert "argument DIR: expected a folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -170,3 +170,17 @@ def test_only_the_command_asked_for_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] []"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["describe", ""], ["simulate", "", "--scenario", "outage"], ["explain", "--policies", "", "43012"],
+        ["explain", "--policies=", "43012"], ["codes", "--registry", ""], ["top", ""], ["explain", ""], ["check", ""],
+    ],
+)  # fmt: skip
+def test_an_empty_argument_is_a_mistake(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable that is not set does not lead to what the command does without the argument."""
+    assert main(words) == 2
+    message = f"resilience {words[0]}: an argument is empty; is a variable of the shell not set?\n"
+    assert capsys.readouterr() == ("", message)
