@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
+from .._core.call.driver_plan import FindBreaker
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import open_breaker_rejections, record_unsent, reject_at_gate, reject_expired
@@ -28,23 +29,26 @@ __all__ = ["compile_async"]
 _get_context, _set_context, _reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
 
-def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
+def compile_async(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker | None = None) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     (
-        now, limit, per_attempt, keys, breaker, deposits, window, hold, take_at_once, new_slot, new_stamps,
+        now, limit, per_attempt, keys, own_breaker, deposits, window, hold, take_at_once, new_slot, new_stamps,
         successes, counts,
     ) = plan.for_driver()  # fmt: skip
     deposited: Any = None if deposits is None else deposits.numbers
     reject_open = open_breaker_rejections(plan)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
+        breaker = own_breaker
+        if breaker is None and find_breaker is not None:
+            breaker = find_breaker(args, kwargs)
         started = now()
         outer = _get_context()
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
             if not permit and started < breaker.rejects_until and not plan.gate.wait_for_breaker:
-                raise reject_open(outer, started)
+                raise reject_open(breaker, outer, started)
         deadline, until = started + limit, started + per_attempt
         if outer is not None:
             around = tuple(outer)
@@ -108,7 +112,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     else:
                         failed_call = FailedCall(plan.operation, args, kwargs, key)
                         begun = CallContext(plan, deadline, until, key, stamps)
-                        Recovery(plan, failed_call, begun, context, permit, started, outer).abandon(error)
+                        Recovery(
+                            plan.with_breaker(breaker), failed_call, begun, context, permit, started, outer
+                        ).abandon(error)
                         raise
                 finally:
                     try:
@@ -128,7 +134,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     if admission.queued:
                         admission.hand_on()
         if not permit:
-            return await call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
+            failed_call = FailedCall(plan.operation, args, kwargs, key)
+            return await call_through_gate(plan.with_breaker(breaker), fn, failed_call, deadline, outer)
         if failed is None:
             next(successes)
             durations = counts.ok_durations
@@ -152,11 +159,11 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     next(outcomes.numbers)
                 else:
                     breaker.succeeded(permit, started)
-                    plan.emit_breaker_events()
+                    plan.with_breaker(breaker).emit_breaker_events()
             return result
         failed_call = FailedCall(plan.operation, args, kwargs, key)
         begun = CallContext(plan, deadline, until, key, stamps)
-        recovery = Recovery(plan, failed_call, begun, context, permit, started, outer, record)
+        recovery = Recovery(plan.with_breaker(breaker), failed_call, begun, context, permit, started, outer, record)
         try:
             return await carry_out_async(recover(recovery, fn, failed, ASYNC))
         finally:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, ref
 
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
-from .._core.stages.breaker import Breaker
+from .._core.policy.sections import BreakerSettings
+from .._core.stages.breaker import NEW, USED_ONCE, Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 from .breaker_saving import BreakerSaving
@@ -20,6 +22,8 @@ from .storage_bridges import StorageBridges
 
 __all__ = ["BreakerPool"]
 
+_Name = tuple[str, str]
+"""The name of the policy, and the key."""
 MAX_BREAKERS = 1024  # closed breakers that are kept although nothing refers to them
 
 
@@ -43,17 +47,23 @@ class BreakerPool:
         pybreaker_storage: Any = None,
     ) -> None:
         self._is_switched_off = is_switched_off
-        # Weak, by identity: two policies made in Python may have one name, and each its breaker.
-        self._all: WeakValueDictionary[int, Breaker] = WeakValueDictionary()
         self._clock = clock
         self._events = events
         self._lock = new_lock()
-        self._breakers: BoundedDict[tuple[str, str], Breaker] = BoundedDict(max_breakers, self._unused)
-        self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._breakers: BoundedDict[_Name, Breaker] = BoundedDict(max_breakers, self._unused)
+        self._to_check: deque[_Name] = deque()
+        self._prototypes: BoundedDict[str, tuple[Policy, Breaker]] = BoundedDict(max_breakers)
+        # Two policies made in Python may have one name, and each its breakers: these were replaced by those of another.
+        self._replaced: dict[int, ref[Breaker]] = {}
+        # Of these, those that calls find by their key, and do not refer to.
+        self._displaced: BoundedDict[tuple[str, str, BreakerSettings], Breaker] = BoundedDict(
+            max_breakers, self._closed_displaced
+        )
         self._without: frozenset[str] = frozenset()
         self._watchers: tuple[ListenerAdapter, ...] = ()
         _check_store(store)
         self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
+        self._is_kept_elsewhere = store is not None or pybreaker_storage is not None
         self.on_new: Callable[[Breaker], None] | None = None
         self._bridges = StorageBridges(pybreaker_storage, clock, events, self.all)
         self._own_watchers: WeakKeyDictionary[Breaker, tuple[ListenerAdapter, ...]] = WeakKeyDictionary()
@@ -65,25 +75,31 @@ class BreakerPool:
         that the policy is that of a file. Otherwise a new breaker replaces it, because two policies made in Python may
         have the same name.
         """
-        name = (policy.name, key)
-        if policy.breaker is None:
+        name, settings = (policy.name, key), policy.breaker
+        if settings is None:
             return None
         with self._lock:
             breaker = self._breakers.get(name)
-            if breaker is not None and keep_state:
-                self._retune(breaker, policy)
-            elif breaker is None:
+            if breaker is None:
                 # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
-                breaker = self._breakers.setdefault(name, self._new_breaker(policy, key))
-            elif breaker.settings != policy.breaker:
-                breaker = self._new_breaker(policy, key)
-            self._breakers[name] = breaker
+                return self._breakers.setdefault(name, self._new_breaker(policy, key))
+            if breaker.settings is settings or breaker.settings == settings:
+                return breaker
+            if keep_state:
+                self._retune(breaker, policy)
+                return breaker
+            own = self._displaced.get((*name, settings))
+            if own is not None:
+                return own
+            self._replace(key, breaker)
+            breaker = self._breakers[name] = self._new_breaker(policy, key)
             return breaker
 
     def all(self, policy: str | None = None) -> tuple[Breaker, ...]:
         """Return every breaker that exists, or those of a policy, by policy and key."""
-        # `valuerefs` copies in one call into C, so that another thread or a signal handler may add breakers.
-        existing = [breaker for reference in self._all.valuerefs() if (breaker := reference()) is not None]
+        # Each copy is one call into C, so that another thread or a signal handler may add breakers.
+        replaced = [breaker for reference in self._replaced.copy().values() if (breaker := reference()) is not None]
+        existing = [*self._breakers.copy().values(), *self._displaced.copy().values(), *replaced]
         wanted = [breaker for breaker in existing if policy is None or breaker.policy == policy]
         return tuple(sorted(wanted, key=lambda breaker: (breaker.policy, breaker.key)))
 
@@ -129,29 +145,40 @@ class BreakerPool:
         return unsubscribe
 
     def _new_breaker(self, policy: Policy, key: str) -> Breaker:
+        prototype = self._prototypes.get(policy.name)
+        if prototype is None or prototype[0] is not policy:
+            prototype = self._prototypes[policy.name] = policy, self._new_prototype(policy)
+        breaker = prototype[1].sibling(key or policy.name)
+        if self._is_kept_elsewhere:
+            saver = None if self._saving is None else self._saving.watch(_record_name(policy.name, key), breaker)
+            own = saver, self._bridges.watch(breaker)
+            self._own_watchers[breaker] = tuple(watcher for watcher in own if watcher is not None)
+        if self._is_kept_elsewhere or self._watchers:
+            self._let_watch(breaker)
+        if self.on_new is not None:
+            self.on_new(breaker)
+        return breaker
+
+    def _new_prototype(self, policy: Policy) -> Breaker:
+        """Return the breaker, itself never used, of which those of a policy's keys are siblings."""
         assert policy.breaker is not None
-
-        def emit(name: str, **fields: Any) -> None:  # the core's breaker does not know the policy it belongs to
-            self._events.emit(name, policy=policy.name, **fields)
-
-        breaker = Breaker(
+        return Breaker(
             policy.breaker,
             self._clock.monotonic,
             policy=policy.name,
             wall_clock=self._clock.time,
             is_switched_off=self._is_switched_off,
-            key=key or policy.name,
             lost_after=_lost_after(policy),
-            emit=emit,
+            emit=partial(self._events.emit, policy=policy.name),  # the core's breaker does not know its policy
         )
-        self._all[id(breaker)] = breaker
-        saver = None if self._saving is None else self._saving.watch(_record_name(policy.name, key), breaker)
-        own = saver, self._bridges.watch(breaker)
-        self._own_watchers[breaker] = tuple(watcher for watcher in own if watcher is not None)
-        self._let_watch(breaker)
-        if self.on_new is not None:
-            self.on_new(breaker)
-        return breaker
+
+    def _replace(self, key: str, breaker: Breaker) -> None:
+        """Take a breaker out, as the key gets one of other settings: it stays for the calls that still use it."""
+        if breaker.use is not NEW:
+            self._displaced[breaker.policy, key, breaker.settings] = breaker
+            return
+        self._replaced = {name: reference for name, reference in self._replaced.copy().items() if reference()}
+        self._replaced[id(breaker)] = ref(breaker)
 
     def _let_watch(self, breaker: Breaker) -> None:
         breaker.watch((*self._watchers, *self._own_watchers.get(breaker, ())))
@@ -163,19 +190,48 @@ class BreakerPool:
         if policy.breaker is not None and breaker.settings != policy.breaker:
             breaker.retune(policy.breaker, _lost_after(policy))
 
-    def _unused(self) -> list[tuple[str, str]]:
-        """Return the closed breakers that were not used since the last time, else the oldest closed one."""
-        recent = self._breakers.copy().items()
-        closed = {name: breaker.activity() for name, breaker in recent if breaker.state == "closed"}
-        idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
-        self._marks = closed
-        return idle or list(islice(closed, 1))
+    def _unused(self) -> Iterator[_Name]:
+        """Yield the closed breakers that were not used since they were checked the last time, else an old closed one.
+
+        All are checked in turn, over several calls, so that a new key does not cost a check of all of them.
+        """
+        closed: _Name | None = None
+        has_idle = False
+        breakers, to_check = self._breakers, self._to_check
+        for _ in range(len(breakers)):
+            if not to_check:
+                to_check.extend(breakers.copy())
+            try:
+                name = to_check.popleft()
+            except IndexError:
+                continue  # a signal handler that has made a breaker has checked the last one
+            breaker = breakers.get(name)
+            if breaker is None:
+                continue  # it was forgotten meanwhile
+            if breaker.use is not USED_ONCE and not _note_use(breaker):
+                if closed is None and breaker.state == "closed":
+                    closed = name
+            elif breaker.is_untouched or breaker.state == "closed":
+                has_idle, breaker = True, None  # one that anything refers to is not forgotten
+                yield name
+        if closed is not None and not has_idle:
+            breaker = None
+            yield closed
+
+    def _closed_displaced(self) -> list[tuple[str, str, BreakerSettings]]:
+        return [name for name, breaker in self._displaced.copy().items() if breaker.state == "closed"]
 
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
-            for breaker in self._breakers.copy().values():
+            for breaker in (*self._breakers.copy().values(), *self._displaced.copy().values()):
                 self._let_watch(breaker)
+
+
+def _note_use(breaker: Breaker) -> bool:
+    """Note how much a breaker has counted; return whether that is what was noted before."""
+    before, breaker.use = breaker.use, repr(breaker.outcomes.numbers)  # read without taking a number: see `Counter`
+    return breaker.use == before
 
 
 def _record_name(policy: str, key: str) -> str:

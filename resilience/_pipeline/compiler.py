@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .._core.base.deprecation import warn_safely
+from .._core.call.driver_plan import FindBreaker
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
@@ -26,6 +28,7 @@ from .callables import check_callable, check_reconcile, is_async, name_of, route
 from .custom_stages import add_stages
 from .failure_needs import load_needs, load_tables
 from .fresh_reads import as_lookup
+from .keyed_breakers import breaker_finder, found_before, with_breaker_async, with_breaker_sync
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
@@ -125,7 +128,13 @@ class PolicyCompiler:
         return call
 
     def plan(
-        self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str] = _NO_KEYS, skip: int = 0
+        self,
+        fn: Callable[..., Any],
+        info: OperationInfo,
+        keys: Mapping[int, str] = _NO_KEYS,
+        skip: int = 0,
+        *,
+        breaker_by_call: bool = False,
     ) -> Plan:
         """Resolve the policy for one operation.
 
@@ -134,6 +143,7 @@ class PolicyCompiler:
             info: the operation.
             keys: what the policy's key functions returned, by their number.
             skip: how many of the first positional arguments are not the operation's own.
+            breaker_by_call: each call finds its breaker, so that the plan has none.
         """
         policy, shared = self.policy, self.shared
         load_needs(policy, shared)
@@ -154,7 +164,7 @@ class PolicyCompiler:
             events=shared.events,
             classifier=shared.classifier_of(policy),
             schedule=make_schedule,
-            breaker=self._breaker(info, keys),
+            breaker=None if breaker_by_call else self._breaker(info, keys),
             budget=shared.budget(policy, keep_state=self._keep_state),
             make_key=shared.make_key,
             quotas=shared.limits.quotas(policy, info, keys, keep_state=self._keep_state),
@@ -169,18 +179,27 @@ class PolicyCompiler:
         return plan
 
     def _compile_routed(self, fn: Callable[..., Any], info: OperationInfo, skip: int = 0) -> Callable[..., Any]:
-        """Compile `fn`, once for each combination of keys where the policy has key functions.
+        """Compile `fn`, once for each combination of keys that need a call of their own.
 
-        Key functions get the arguments of each call without the first `skip`.
+        These are the keys of quotas, and those of breakers where a stage keeps something for each of them. Key
+        functions get the arguments of each call without the first `skip`.
         """
-        functions = dict(self._key_functions(info.operation))
+        functions, find = dict(self._key_functions(info.operation)), None
+        if _BREAKER in functions and not self._keeps_by_key:
+            find = breaker_finder(functions.pop(_BREAKER), skip, self._breaker_getter())
         if not functions:  # the usual case, which pays for no routing
-            return self._compile(fn, info, _NO_KEYS, skip)
+            return self._compile(fn, info, _NO_KEYS, skip, find)
         return route_calls(
             lambda args, kwargs: tuple(str(function(*args[skip:], **kwargs)) for function in functions.values()),
-            lambda keys: self._compile(fn, info, dict(zip(functions, keys, strict=True)), skip),
+            lambda keys: self._compile(fn, info, dict(zip(functions, keys, strict=True)), skip, find),
             asynchronous=is_async(fn),
         )
+
+    @property
+    def _keeps_by_key(self) -> bool:
+        """Whether a stage keeps answers or durations apart for each key of the breaker."""
+        policy = self.policy
+        return policy.fallback is not None or policy.cache is not None or policy.hedge is not None
 
     def _key_functions(self, operation: str) -> Iterator[tuple[int, Callable[..., str]]]:
         """Yield the policy's key functions with their numbers: `_BREAKER`, or the index of a quota entry."""
@@ -192,14 +211,19 @@ class PolicyCompiler:
                 yield index, quota.key
 
     def _compile(
-        self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int
+        self,
+        fn: Callable[..., Any],
+        info: OperationInfo,
+        keys: Mapping[int, str],
+        skip: int,
+        find: FindBreaker | None,
     ) -> Callable[..., Any]:
         asynchronous = is_async(fn)
         check_reconcile(fn, info.reconcile)
         if info.reconcile is not None:
             info = replace(info, reconcile=as_lookup(info.reconcile, asynchronous=asynchronous))
         info = expect_responses(info)
-        plan, stages = self.plan(fn, info, keys, skip), self.stages
+        plan, stages = self.plan(fn, info, keys, skip, breaker_by_call=find is not None), self.stages
         hedged = races(plan, asynchronous=asynchronous)
         if hedged:
             plan.count_attempts_apart()
@@ -210,7 +234,9 @@ class PolicyCompiler:
         send = trace_attempts(tracers, plan, send, asynchronous=asynchronous)
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
-        call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
+        is_bare = not (tracers or self._claims(plan) or self.shared.events.successes)
+        find_inside = find if find is None or is_bare else found_before
+        call = (compile_async if asynchronous else compile_sync)(plan, send, find_inside)
         # A listener to successes that comes later has everything compiled again. A race reports its calls by itself.
         if self.shared.events.successes and not hedged:
             call = (report_successes_async if asynchronous else report_successes_sync)(plan, call)
@@ -222,13 +248,33 @@ class PolicyCompiler:
             memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
         )
         call = add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
-        return trace_calls(tracers, plan, call, asynchronous=asynchronous)
+        call = trace_calls(tracers, plan, call, asynchronous=asynchronous)
+        if find is None or is_bare:
+            return call
+        return (with_breaker_async if asynchronous else with_breaker_sync)(find, call)
 
     def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
         """Return a keyed write so that no second call with its key is sent while it is under way."""
-        if plan.keys is None or plan.idempotent:
+        if not self._claims(plan):
             return call
         return (claim_key_async if asynchronous else claim_key_sync)(plan, call, self.shared.keys_in_use)
+
+    @staticmethod
+    def _claims(plan: Plan) -> bool:
+        return plan.keys is not None and not plan.idempotent
+
+    def _breaker_getter(self) -> Callable[[str], Breaker | None]:
+        """Return a function that returns the one breaker of a key."""
+        policy, shared = self.policy, self.shared
+        if not self._keep_state:
+            return partial(shared.breakers.get, policy)
+
+        def get(key: str) -> Breaker | None:
+            breaker = shared.breakers.get(policy, key, keep_state=True)
+            shared.reapply(policy)  # as for a plan
+            return breaker
+
+        return get
 
     def _breaker(self, info: OperationInfo, keys: Mapping[int, str]) -> Breaker | None:
         rules = self.policy.breaker

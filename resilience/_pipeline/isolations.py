@@ -81,7 +81,8 @@ class Isolations:
 
     def of(self, policy: str) -> Isolation | None:
         """Return the first isolation that concerns a policy, or None."""
-        return next((one for one in self._holds.isolations if one.concerns(policy)), None)
+        isolations = self._holds.isolations
+        return next((one for one in isolations if one.concerns(policy)), None) if isolations else None
 
     def count(self, policy: str) -> int:
         """Return how often a policy was isolated, by its name or with all the others."""

@@ -431,3 +431,56 @@ def test_a_slow_rate_leaves_the_fast_path_open() -> None:
     assert (breaker.slow_after, breaker.generation, breaker.untimed_generation) == (inf, 1, 1)
     breaker.open()
     assert (breaker.generation, breaker.untimed_generation) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{}, {"window": Calls(50)}, {"mode": "shadow", "open_for": 3.0}, {"slow_after": 1.0, "slow_rate": 0.5}],
+    ids=["seconds", "calls", "shadow", "slow"],
+)
+def test_a_sibling_is_a_new_breaker_with_the_same_settings(rules: dict[str, Any]) -> None:
+    """It has every attribute that a new one has, and it counts and opens on its own."""
+    clock = FakeClock()
+    events: list[str] = []
+    isolated: dict[str, bool] = {}
+
+    def emit(name: str, **_fields: Any) -> None:
+        events.append(name)
+
+    def new(key: str) -> Breaker:
+        options: Any = {"policy": "p", "wall_clock": clock.time, "emit": emit, "lost_after": 9.0, "key": key}
+        return Breaker(BreakerSettings(**rules), clock.monotonic, is_switched_off=isolated.get, **options)
+
+    def attributes_of(value: object) -> dict[str, Any]:
+        names = [name for kind in type(value).__mro__ for name in vars(kind).get("__slots__", ())]
+        kept = {name: getattr(value, name) for name in names if not name.startswith("__")}
+        return {**kept, **getattr(value, "__dict__", {}), "outcomes": None}
+
+    clock.advance(3.0)
+    prototype, other = new("prototype"), new("a")
+    sibling = prototype.sibling("a")
+    assert attributes_of(sibling) == attributes_of(other)
+    assert sibling.outcomes.export(4.0) == other.outcomes.export(4.0)
+    assert (type(sibling.outcomes), sibling.describe()) == (type(other.outcomes), other.describe())
+    sibling.open()
+    assert (prototype.state, other.state, sibling.state, events) == ("closed", "closed", "open", ["circuit_opened"])
+
+
+def test_a_breaker_that_nobody_has_touched_has_no_parts() -> None:
+    """Successes, and reading its state, make none; a failure does, but pybreaker's object only comes when it opens."""
+    breaker = new_breaker(consecutive=2)
+    breaker.succeeded(breaker.generation, 0.0)
+    breaker.released(breaker.generation)
+    breaker.emit(lambda *_args, **_fields: pytest.fail("there is nothing to emit"))
+    assert (breaker.state, breaker.transitions["open"], breaker.open_until, breaker.ready_at(1.0)) == (
+        "closed",
+        0,
+        None,
+        1.0,
+    )
+    assert breaker.is_untouched
+    breaker.failed(breaker.generation, 0.0)
+    assert not breaker.is_untouched
+    assert breaker._states._real is None
+    breaker.failed(breaker.generation, 0.0)
+    assert (breaker._states._real is not None, breaker.state) == (True, "open")

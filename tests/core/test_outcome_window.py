@@ -145,7 +145,22 @@ def test_what_has_left_the_span_is_dropped() -> None:
     outcome_window = OutcomeWindow(10.0, 0.0)
     for instant in [*map(float, range(100)), 150.0, 150.5, 190.0]:
         outcome_window.add_success(instant)
-        begins = [mark[0] for mark in outcome_window._marks]
+        begins = [mark[0] for mark in outcome_window._own_marks()]
         assert sum(begin <= instant - 10.0 for begin in begins) <= 1
         assert outcome_window.counts(instant)[0] == outcome_window.recent(instant)[0]
     assert outcome_window.counts(190.0) == (1, 0, 0)
+
+
+def test_a_new_window_is_read_before_its_first_slice_has_ended() -> None:
+    """Also without a lock, also when that is long over, and it may be exported and retuned."""
+    for ended in (0.5, 10.0, 10.9, 30.0):
+        window = OutcomeWindow(10.0, 0.0)
+        window.add_success(0.25)
+        window.add_success(0.5)
+        counted = (2, 0, 0) if ended < 11.0 else (0, 0, 0)
+        assert (window.recent(ended), window.counts(ended)) == (counted, counted)
+    window = OutcomeWindow(10.0, 0.0)
+    window.add_success(0.5)
+    window.retune(20.0, 0.5)
+    assert window.export(0.75) == {"slices": [[0.0, 1, 0, 0]]}
+    assert window.counts(19.0) == (1, 0, 0)

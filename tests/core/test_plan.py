@@ -12,6 +12,8 @@ from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
 from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import FailedCall
+from resilience._core.policy.sections import BreakerSettings
+from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.fence import Fence
 from resilience.testing import FakeClock
 
@@ -254,3 +256,19 @@ def test_the_defaults_of_a_function() -> None:
         operation_info.read = True  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
         OperationInfo("op")  # type: ignore[misc]
+
+
+def test_a_plan_for_each_breaker_of_a_keyed_policy() -> None:
+    """It has the breaker everywhere and all else in common; a few are kept, and none refers to itself."""
+    plan = new_plan({"quota": [{"rate": 1, "burst": 1}]})
+    breakers = [Breaker(BreakerSettings(), FakeClock().monotonic, key=str(number)) for number in range(100)]
+    copies = [plan.with_breaker(breaker) for breaker in breakers]
+    assert plan.with_breaker(None) is plan
+    assert plan.with_breaker(breakers[-1]) is copies[-1]
+    assert copies[-1].with_breaker(breakers[-1]) is copies[-1]
+    for breaker, copy in zip(breakers, copies, strict=True):
+        assert (copy.breaker, copy.gate.breaker) == (breaker, breaker)
+        assert copy.gate.emit_breaker_events is copy.emit_breaker_events
+        assert (copy.quotas, copy.counts, copy.rejections) == (plan.quotas, plan.counts, plan.rejections)
+    assert (plan.breaker, plan.gate.breaker, len(plan._by_breaker)) == (None, None, 36)
+    assert not any(copy._by_breaker for copy in copies)

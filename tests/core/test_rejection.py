@@ -36,7 +36,7 @@ def test_a_breaker_that_is_closed_while_it_rejects() -> None:
     plan = pipeline.plan(len, OperationInfo(operation="op"))
     assert plan.breaker is not None
     reject = open_breaker_rejections(plan)
-    error = reject(None, clock.monotonic())
+    error = reject(plan.breaker, None, clock.monotonic())
     assert isinstance(error, CircuitOpenError)
     assert (error.retry_after, error.retry_at) == (0.0, clock.time())
     assert (plan.counts.totals()["rejected"], next(plan.breaker.refusals)) == (1, 1)

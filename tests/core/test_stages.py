@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
-from resilience._core.stages import pybreaker_state
+from resilience._core.stages import breaker_machine, outcome_window, pybreaker_state
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker
+from resilience._core.stages.outcome_window import OutcomeWindow
 from resilience._core.stages.pybreaker_state import BreakerState
 from resilience._core.stages.rate_window import RateWindow
 from resilience.testing import FakeClock
@@ -103,3 +104,38 @@ def test_two_threads_make_pybreakers_object(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(pybreaker_state, "_pybreaker", make_late)
     assert state.load() is first
+
+
+def test_two_threads_make_the_parts_of_a_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones made are kept: no lock is taken twice, and no permit is lost."""
+    breaker = Breaker(BreakerSettings(consecutive=1), FakeClock().monotonic)
+    make, first = breaker_machine.new_parts, breaker_machine.new_parts("first", 1.0, lambda: 0)
+
+    def make_late(*args: Any) -> Any:
+        breaker._parts = first  # what the other thread made
+        return make(*args)
+
+    monkeypatch.setattr(breaker_machine, "new_parts", make_late)
+    assert breaker.permits is first.trials.permits
+
+
+def test_two_threads_make_the_parts_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first lock is kept, and the first marks; `clear` may have made them."""
+    window = OutcomeWindow(10.0, 0.0)
+    new_lock, new_marks, first = outcome_window.new_lock, outcome_window._new_marks, outcome_window.new_lock()
+
+    def new_lock_late() -> Any:
+        window._lock = first  # what the other thread made
+        return new_lock()
+
+    def new_marks_late(*marks: Any) -> Any:
+        monkeypatch.setattr(outcome_window, "_new_marks", new_marks)
+        window.add_success(0.5)
+        window.clear(0.5)
+        return new_marks(*marks)
+
+    monkeypatch.setattr(outcome_window, "new_lock", new_lock_late)
+    monkeypatch.setattr(outcome_window, "_new_marks", new_marks_late)
+    window.close_slice(2.0)
+    assert window._lock is first
+    assert window.counts(2.0) == (0, 0, 0)

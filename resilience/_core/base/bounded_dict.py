@@ -30,9 +30,10 @@ class BoundedDict(dict[K, V], Generic[K, V]):
 
         Args:
             limit: the number of entries that are kept, at least 1.
-            spare: returns the keys of the entries that can be forgotten, those first that are missed the least. Of
-                these, one whose value something else still refers to is kept. If too few are left, the limit is
-                exceeded. Without it, the oldest entry is forgotten.
+            spare: returns the keys of the entries that can be forgotten, those first that are missed the least. It
+                may be a generator, which is asked for as many as are needed. Of these, one whose value something else
+                still refers to is kept. If too few are left, the limit is exceeded. Without it, the oldest entry is
+                forgotten.
         """
         super().__init__()
         self.limit = limit
@@ -40,16 +41,18 @@ class BoundedDict(dict[K, V], Generic[K, V]):
         self._full_at = limit
 
     def __setitem__(self, key: K, value: V) -> None:
-        self._make_room(key)
-        super().__setitem__(key, value)
+        if len(self) >= self._full_at:
+            self._make_room(key)
+        dict.__setitem__(self, key, value)  # `super()` takes longer
 
     def setdefault(self, key: K, default: V) -> V:
         """Return the value of a key, which is `default` if the key is new."""
-        self._make_room(key)
-        return super().setdefault(key, default)
+        if len(self) >= self._full_at:
+            self._make_room(key)
+        return dict.setdefault(self, key, default)
 
     def _make_room(self, key: K) -> None:
-        if len(self) < self._full_at or key in self:
+        if key in self:
             return
         if self._spare is None:
             self._forget_oldest()
@@ -58,9 +61,11 @@ class BoundedDict(dict[K, V], Generic[K, V]):
         step = max(1, self.limit // 8)
         excess = len(self) - self.limit + step
         for spared in self._spare():
-            if excess and _references(self, spared) <= _ALONE:
+            if _references(self, spared) <= _ALONE:
                 excess -= 1
                 self.pop(spared, None)  # `None`: another thread may have forgotten the same one
+                if not excess:
+                    break
         self._full_at = self.limit if len(self) < self.limit else len(self) + step
 
     def _forget_oldest(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..stages.breaker import Breaker
@@ -13,7 +13,10 @@ from .outcome_counts import OutcomeCounts
 from .quick_gate import NewSlot, TakeAtOnce
 from .send_log import SendLog
 
-__all__ = ["DriverPlan"]
+__all__ = ["DriverPlan", "FindBreaker"]
+
+FindBreaker = Callable[[tuple[Any, ...], Mapping[str, Any]], Breaker | None]
+"""Returns the breaker of a call with these `args` and `kwargs`."""
 
 
 class DriverPlan(NamedTuple):
@@ -24,7 +27,7 @@ class DriverPlan(NamedTuple):
         limit: seconds that a call may take, or inf.
         per_attempt: seconds that an attempt may take, no more than `limit`.
         keys: fills in the idempotency key, or None.
-        breaker: the shared breaker, or None.
+        breaker: the shared breaker; None where there is none, or where each call has its own.
         deposits: the counter of calls by which the retry budget is filled, or None.
         window: the one window that an attempt pays, where nothing else is needed for it; else None.
         hold: the shared holds of the operation.

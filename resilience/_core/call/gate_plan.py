@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ...errors import CircuitOpenError
 from ..base.clock import Clock
+from ..base.slots import copy_slots
 from ..policy.policy import Policy
 from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
@@ -116,6 +117,12 @@ class GatePlan:
         self._skip = skip
         self.resumed = info.resumed
         self.is_cancel = info.prepares_cancel or cancels_only(info.operation)
+
+    def with_breaker(self, breaker: Breaker, emit_breaker_events: Callable[[], None]) -> GatePlan:
+        """Return a copy for the calls of another breaker."""
+        copy = copy_slots(self)
+        copy.breaker, copy.emit_breaker_events = breaker, emit_breaker_events
+        return copy
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Return whether an attempt may begin at this instant.

@@ -6,11 +6,13 @@ Nothing is decided here: `recovery.py` reads a plan and decides, the drivers rea
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Any
 
 from ..base.clock import Clock
 from ..base.events import Events
+from ..base.slots import copy_slots
 from ..classify.classifier import Classifier
 from ..classify.control_flow import ControlFlow
 from ..classify.returned_errors import PLAIN
@@ -36,6 +38,7 @@ from .unsettled_writes import UnsettledWrites
 
 __all__ = ["PLAIN", "Plan"]
 
+_MAX_COPIES = 64
 _LONGEST_BATCH = 500
 """The most items that an exchange takes in one batch; most take 20 to 50."""
 
@@ -44,6 +47,7 @@ class Plan:
     """Everything one operation's calls need. Built once, shared by threads and tasks, never changed."""
 
     __slots__ = (
+        "_by_breaker",
         "_classifier",
         "attempt_timeout",
         "breaker",
@@ -127,6 +131,7 @@ class Plan:
         self.control_flow = ControlFlow(policy.pass_through)
         self.schedule = schedule
         self.breaker = breaker
+        self._by_breaker: dict[Breaker, Plan] = {}  # the last copies of `with_breaker`
         self.budget = budget
         # inf instead of None: the drivers compare instants without a check for None.
         self.deadline = inf if policy.deadline is None else policy.deadline
@@ -199,6 +204,27 @@ class Plan:
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
         return self.rules.window
+
+    def with_breaker(self, breaker: Breaker | None) -> Plan:
+        """Return the plan of a call that has this breaker: a copy, unless it is the plan's own.
+
+        Where a call finds its breaker by its arguments, its plan is made where it is needed: after a failure, at a
+        gate, and where the breaker is not closed.
+        """
+        if breaker is self.breaker or breaker is None:
+            return self
+        return self._by_breaker.get(breaker) or self._make_copy(breaker)
+
+    def _make_copy(self, breaker: Breaker) -> Plan:
+        copy = copy_slots(self)
+        copy.breaker = breaker
+        copy._by_breaker = {}  # not the same one: a plan that referred to itself would outlive its last call
+        copy.emit_breaker_events = partial(breaker.emit, self.emit, self.fn)
+        copy.gate = self.gate.with_breaker(breaker, copy.emit_breaker_events)
+        if len(self._by_breaker) >= _MAX_COPIES:
+            self._by_breaker.clear()
+        self._by_breaker[breaker] = copy
+        return copy
 
     def for_driver(self) -> DriverPlan:
         """Return what a driver's hot path needs."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError, RejectedError
 from ..classify.attach import attach_failure
+from ..stages.breaker import Breaker
 from .attempt_gate import BREAKER_OPEN, EXPIRED, AttemptGate
 from .failure_report import cancelled_failure
 from .plan import Plan
@@ -25,24 +26,17 @@ __all__ = [
 _KEY_IN_USE = "another call with this key is under way, nothing was sent"
 
 
-def open_breaker_rejections(plan: Plan) -> Callable[[object, float], Exception]:
-    """Return a function of (outer context, now) that rejects a call whose breaker is known to be open.
+def open_breaker_rejections(plan: Plan) -> Callable[[Breaker, object, float], Exception]:
+    """Return a function of (breaker, outer context, now) that rejects a call whose breaker is known to be open.
 
     While a breaker is open, this is all that a call costs. It takes no lock of the breaker.
     """
-    breaker, events, counts, time, monotonic = (
-        plan.breaker,
-        plan.events,
-        plan.counts,
-        plan.clock.time,
-        plan.clock.monotonic,
-    )
+    events, counts, time, monotonic = plan.events, plan.counts, plan.clock.time, plan.clock.monotonic
     rejected = counts.numbers("rejected")
     template: Template | None = None
 
-    def reject(outer: object, now: float) -> Exception:
+    def reject(breaker: Breaker, outer: object, now: float) -> Exception:
         nonlocal template
-        assert breaker is not None
         next(breaker.refusals)
         next(rejected)
         if counts.ok_durations is not None:

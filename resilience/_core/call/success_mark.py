@@ -33,5 +33,6 @@ MARK: ContextVar[SuccessMark | None] = ContextVar("resilience_success_mark", def
 def mark_attempts(plan: Any, attempts: int) -> None:
     """Record how many attempts the call took that is under way; 0 if it has not ended well."""
     mark = MARK.get()
-    if mark is not None and mark.plan is plan:
+    # Compared by what all plans of one compiled call have in common: each breaker of it has a plan of its own.
+    if mark is not None and mark.plan.rejections is plan.rejections:
         mark.attempts = attempts

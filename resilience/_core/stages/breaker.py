@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..policy.sections import BreakerSettings
 from ..policy.units import Calls
@@ -12,14 +12,27 @@ from .breaker_rules import new_window
 from .breaker_snapshot import VERSION, Snapshot, read_snapshot
 from .breaker_switch import SwitchableBreaker
 from .breaker_trials import Permit
-from .pybreaker_state import ListenerAdapter
+from .outcome_window import OutcomeWindow
+from .pybreaker_state import STATES, ListenerAdapter
 
-__all__ = ["Breaker", "Permit"]
+__all__ = ["NEW", "USED", "USED_ONCE", "Breaker", "Permit"]
 
+NEW, USED_ONCE, USED = "new", "used once", "used"
+"""What is known of a breaker's use: nothing, that a call has asked for it once, or more than once."""
+
+_new = object.__new__
 _DESCRIBED = (
     "mode", "failure_rate", "slow_rate", "slow_after", "min_calls", "consecutive", "open_for", "growth", "open_max",
     "when_open",
 )  # fmt: skip
+
+
+class _Surroundings(NamedTuple):
+    """What the breakers of one policy have in common. One object for all: there may be very many of them."""
+
+    policy: str
+    wall_clock: Callable[[], float]
+    is_switched_off: Callable[[str], object]
 
 
 class Breaker(SwitchableBreaker):
@@ -27,9 +40,12 @@ class Breaker(SwitchableBreaker):
 
     What an attempt calls is in `BreakerMachine`, and what switches it in `SwitchableBreaker`; both need nothing of this
     class.
+
+    Attributes:
+        use: what is known of its use, for its pool: `NEW`, `USED_ONCE`, `USED`, or what its counter has shown.
     """
 
-    __slots__ = ("_is_switched_off", "_wall_clock", "policy")
+    __slots__ = ("_surroundings", "use")
 
     def __init__(
         self,
@@ -52,9 +68,36 @@ class Breaker(SwitchableBreaker):
             options: further arguments of `BreakerMachine`.
         """
         super().__init__(settings, clock, **options)
-        self.policy = policy
-        self._wall_clock = wall_clock or clock
-        self._is_switched_off = is_switched_off
+        self._surroundings = _Surroundings(policy, wall_clock or clock, is_switched_off)
+        self.use = NEW
+
+    def sibling(self, key: str) -> Breaker:
+        """Return a new breaker that guards another key by the same settings; to be asked of one that was never used.
+
+        It costs half of what `Breaker(...)` costs: a policy may have very many keys.
+        """
+        made, settings, now = _new(Breaker), self._settings, self._clock()
+        made.key, made.use, made._surroundings = key, NEW, self._surroundings
+        made._clock, made._emit = self._clock, self._emit
+        window = self.outcomes
+        made.outcomes = OutcomeWindow(window.span, now) if type(window) is OutcomeWindow else new_window(settings, now)
+        made.consecutive_failures, made.rejects_until = 0, self.rejects_until
+        made._settings, made._lost_after, made._open_for = settings, self._lost_after, self._open_for
+        made.shadow, made.slow_after = self.shadow, self.slow_after
+        made._parts, made._notifies_each_call = None, False
+        made._closed_generation, made.generation = self._closed_generation, self.generation
+        made.untimed_generation = self.untimed_generation
+        return made
+
+    @property
+    def policy(self) -> str:
+        """Return the name of its policy."""
+        return self._surroundings.policy
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing but successes has happened to it."""
+        return self._parts is None
 
     @property
     def state(self) -> str:
@@ -62,7 +105,7 @@ class Breaker(SwitchableBreaker):
 
         It is isolated by its own `isolate` until `close`, and by `Policies.isolate` until `Policies.release`.
         """
-        return "isolated" if self._isolated or self._is_switched_off(self.policy) else self._states.current
+        return "isolated" if self._isolated or self._surroundings.is_switched_off(self.policy) else self._state
 
     @property
     def counts(self) -> dict[str, int]:
@@ -76,15 +119,15 @@ class Breaker(SwitchableBreaker):
     @property
     def transitions(self) -> dict[str, int]:
         """How often it has gone to each state. Being isolated by `Policies.isolate` is counted by that."""
-        return self._states.transitions.copy()
+        return dict.fromkeys(STATES, 0) if self._parts is None else self._parts.states.transitions.copy()
 
     @property
     def open_until(self) -> float | None:
         """When its first trial is admitted, Unix seconds; None while it is not open, or open until it is closed."""
         left = self._trial_from - self._clock()
-        if self._states.current != "open" or self._isolated or not 0 < left < inf:
+        if self._state != "open" or self._isolated or not 0 < left < inf:
             return None
-        return self._wall_clock() + left
+        return self._surroundings.wall_clock() + left
 
     @property
     def lost_after(self) -> float:
@@ -155,11 +198,6 @@ class Breaker(SwitchableBreaker):
         half_open = {"permits": rules.half_open.permits, "successes": rules.half_open.successes}
         settings = {name: getattr(rules, name) for name in _DESCRIBED}
         return {**counted, **settings, "window": window, "half_open": half_open}
-
-    def activity(self) -> tuple[int, int, int]:
-        """Return numbers that change whenever the breaker is used; equal ones mean that it was idle in between."""
-        with self._lock:
-            return self._closed_generation, self.outcomes.total, self._shadow_permits
 
     def _load(self, now: float, saved: Snapshot) -> None:
         if saved.state == "closed":

@@ -5,7 +5,7 @@ pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module 
 - Every admitted attempt is settled exactly once, and a settlement counts only in the generation that admitted it.
 - User-fixable and fatal answers are neutral. They neither open the breaker nor dilute its rates, and while it is
   half-open they give the permit back.
-- A closed breaker takes no lock for a success that is not slow.
+- A closed breaker takes no lock for a success that is not slow. One that has never failed has no lock either.
 - Time is the pipeline's monotonic clock alone.
 - A signal handler that interrupts a change on its own thread waits for nothing: its attempts are admitted without a
   record or rejected, and what it settles or switches is applied when the change is complete.
@@ -14,20 +14,23 @@ pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
 from math import inf
+from threading import RLock
 from typing import Any
 from weakref import proxy
 
-from ..base.fork_safety import is_mine, new_lock, register_for_fork
+from ..base.fork_safety import is_mine, register_for_fork
 from ..policy.sections import BreakerSettings
+from .breaker_parts import BreakerParts, new_parts
 from .breaker_rules import new_window, should_open
 from .breaker_trials import Permit, TrialLease, Trials
+from .counter import numbers_taken
 from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
 
 __all__ = ["BreakerMachine"]
 
+_LONG_AGO = -inf
 _SHADOW_PERMIT = -1
 """The permit of an attempt that a shadow breaker would have rejected. It is not a generation, so it never counts."""
 
@@ -42,11 +45,8 @@ class BreakerMachine:
         consecutive_failures: failures since the last success.
         opened_by: what opened it the last time, in words; None while it is closed.
         outcomes: the window of settled attempts.
-        permits: the permits that are out, the same set for ever. `permits.discard(permit)` gives one back that nobody
-            has settled, and does nothing otherwise.
         key: what the breaker guards.
         lease: grants trials while the breakers of several processes are open together; None where it decides alone.
-        refusals: `next(refusals)` counts a call that was rejected since the breaker was closed the last time.
         shadow: it measures and never rejects.
         slow_after: seconds after which a success counts as slow; inf where slow ones are not counted apart.
         untimed_generation: the generation again where no success is slow, so that a driver need not read the clock.
@@ -57,12 +57,24 @@ class BreakerMachine:
     # `consecutive_failures` to 0 and counts into `outcomes`. Each step is one attribute access or one call into C,
     # which CPython never interrupts. Under the GIL no other thread runs between the comparison and the count either:
     # threads switch when a function is entered, at a backward jump and after a call.
+    #
+    # A policy may have very many keys, and most of their breakers never leave the values below: a breaker has one of
+    # its own, in its `__dict__`, only from its first change on. What every attempt reads or sets is in slots.
     __slots__ = (
-        "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
-        "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_states",
-        "_trial_from", "_trials", "_watchers", "close_reason", "consecutive_failures", "generation", "key", "lease",
-        "opened_by", "outcomes", "permits", "refusals", "rejects_until", "shadow", "slow_after", "untimed_generation",
+        "__dict__", "__weakref__", "_clock", "_closed_generation", "_emit", "_lost_after", "_notifies_each_call",
+        "_open_for", "_parts", "_settings", "consecutive_failures", "generation", "key", "outcomes", "rejects_until",
+        "shadow", "slow_after", "untimed_generation",
     )  # fmt: skip
+    lease: TrialLease | None = None
+    opened_by: str | None = None
+    close_reason = ""  # of a hand that closes it now
+    _watchers: tuple[ListenerAdapter, ...] = ()
+    _isolated = False
+    _trial_from = _LONG_AGO
+    _shadow_permits = 0
+    _refusals_before = 0  # those until it was closed the last time
+    _settings: BreakerSettings
+    slow_after: float
 
     def __init__(
         self,
@@ -85,30 +97,62 @@ class BreakerMachine:
         self._clock = clock
         self._emit = emit
         self.key = key
-        self.lease: TrialLease | None = None
         self.outcomes = new_window(settings, clock())
-        self._lock = new_lock()
-        self._deferred: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._trials = Trials()
-        self.permits = self._trials.permits
-        me = proxy(self)  # no cycle: `BoundedDict` counts references to learn whether compiled calls use it
-        self._states = BreakerState(key, settings.open_for, lambda: (me.consecutive_failures, me._trials.succeeded))
-        self._watchers: tuple[ListenerAdapter, ...] = ()
-        self._notifies_each_call = self._isolated = False
-        self.consecutive_failures = self._shadow_permits = 0
-        self._trial_from = self.rejects_until = -inf
-        self.opened_by: str | None = None
-        self.close_reason = ""  # of a hand that closes it now
+        self._parts: BreakerParts | None = None
+        self._notifies_each_call = False
+        self.consecutive_failures = 0
+        self.rejects_until = _LONG_AGO
         self._open_for = settings.open_for
-        self._generations = count(1)
-        self.refusals = count()
         self._take_settings(settings, lost_after)
-        self._begin_generation()
-        register_for_fork(self)
+        self._closed_generation = 1
+        self._set_generation()
 
     def reset_after_fork(self) -> None:
         """Forget all permits in a child: the threads that hold them exist in the parent alone."""
         self.permits.clear()
+
+    # --- made at the first need ---------------------------------------------------------------
+
+    @property
+    def permits(self) -> set[Permit]:
+        """Return the permits that are out, the same set for ever.
+
+        `permits.discard(permit)` gives one back that nobody has settled, and does nothing otherwise.
+        """
+        return (self._parts or self._make_parts()).trials.permits
+
+    @property
+    def refusals(self) -> Iterator[int]:
+        """Return what counts the calls that were rejected: `next(refusals)` counts one."""
+        return (self._parts or self._make_parts()).refusals
+
+    @property
+    def _lock(self) -> RLock:
+        return (self._parts or self._make_parts()).lock
+
+    @property
+    def _deferred(self) -> deque[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        return (self._parts or self._make_parts()).deferred
+
+    @property
+    def _trials(self) -> Trials:
+        return (self._parts or self._make_parts()).trials
+
+    @property
+    def _states(self) -> BreakerState:
+        return (self._parts or self._make_parts()).states
+
+    @property
+    def _state(self) -> str:
+        return "closed" if self._parts is None else self._parts.states.current
+
+    def _make_parts(self) -> BreakerParts:
+        me = proxy(self)  # no cycle: `BoundedDict` counts references to learn whether compiled calls use it
+        created = new_parts(self.key, self._settings.open_for, lambda: me.consecutive_failures)
+        register_for_fork(self)
+        if self._parts is None:  # no other thread, nor a signal handler, runs between this line and the next
+            self._parts = created
+        return self._parts
 
     # --- called by every attempt ------------------------------------------------------------
 
@@ -174,9 +218,9 @@ class BreakerMachine:
 
     def emit(self, emit: Callable[..., None], fn: object = None) -> None:
         """Send what is queued, by `emit` and to pybreaker's listeners. Called after every lock is released."""
-        queue = self._states.queue
-        if not queue:
+        if self._parts is None:
             return
+        queue = self._parts.states.queue
         while queue:
             try:
                 method, args, event = queue.popleft()
@@ -190,9 +234,10 @@ class BreakerMachine:
                 watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
 
     def _take_refusals(self) -> int:
-        """Return how many calls were rejected, and count from 0 again."""
-        refusals, self.refusals = self.refusals, count()  # a call that counts at this moment is lost at most
-        return next(refusals)
+        """Return how many calls were rejected since this was asked the last time."""
+        counted, before = numbers_taken(self.refusals), self._refusals_before
+        self._refusals_before = counted
+        return counted - before
 
     # --- under the lock -----------------------------------------------------------------------
 
@@ -237,7 +282,7 @@ class BreakerMachine:
         self.rejects_until = -inf if self.shadow else inf if self._isolated else instant
 
     def _begin_generation(self) -> None:
-        self._closed_generation = next(self._generations)
+        self._closed_generation = next((self._parts or self._make_parts()).generations)
         self._set_generation()
 
     def _set_generation(self) -> None:
@@ -248,7 +293,7 @@ class BreakerMachine:
         self._settings, self._lost_after = settings, lost_after
         self.shadow = settings.mode == "shadow"
         has_limit = settings.slow_rate is not None and settings.slow_after is not None
-        self.slow_after: float = settings.slow_after if has_limit else inf  # type: ignore[assignment]
+        self.slow_after = settings.slow_after if has_limit else inf  # type: ignore[assignment]
 
     @property
     def _longest_open(self) -> float:
@@ -285,7 +330,7 @@ class BreakerMachine:
 
     def _count_against(self, permit: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
         """Count a failure, or a slow success; False when its generation or its permit counts no more."""
-        self._states.load()  # before the lock: an import may run
+        self._states.prepare()  # before the lock: an import may run
         return bool(self._locked(self._count_bad, permit, now, error, slow))
 
     def _count_good_trial(self, permit: int | Permit, now: float) -> bool:

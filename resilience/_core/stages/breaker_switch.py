@@ -43,13 +43,13 @@ class SwitchableBreaker(BreakerMachine):
             open_for: seconds for which it opens next time; None leaves that to its own growth.
             emit: whether its event is emitted at once; else the next attempt emits it.
         """
-        self._states.load()  # before the lock: an import may run
+        self._states.prepare()  # before the lock: an import may run
         self._locked(self._follow_open, self._clock(), left, by, open_for)
         self._emit_at_once(emit)
 
     def follow_closed(self) -> None:
         """Close it because others have closed theirs, unless it is isolated."""
-        self._states.load()
+        self._states.prepare()
         self._locked(self._follow_closed, self._clock())
         self._emit_at_once(True)
 
@@ -86,7 +86,7 @@ class SwitchableBreaker(BreakerMachine):
             args: what else it takes.
             emit: whether the event is sent at once.
         """
-        self._states.load()  # before the lock: an import may run
+        self._states.prepare()  # before the lock: an import may run
         now = self._clock()
         if is_mine(self._lock):
             # A signal handler: the change comes later, but what is admitted from now on obeys it.

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 
-__all__ = ["Counter"]
+__all__ = ["Counter", "numbers_taken"]
+
+
+def numbers_taken(numbers: Iterator[int]) -> int:
+    """Return how many numbers an `itertools.count()` has given out; takes none."""
+    # It is read by its `repr`, `count(3)`, which is one call into C. A lock is not needed for it, and a signal handler
+    # that counts in the middle of a read changes nothing.
+    return int(repr(numbers)[6:-1])
 
 
 class Counter:
@@ -15,9 +23,6 @@ class Counter:
     """
 
     # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL.
-    #
-    # An `itertools.count` is read by its `repr`, `count(3)`, which is one call into C and takes no number. A lock is
-    # not needed for it, and a signal handler that counts in the middle of a read changes nothing.
     __slots__ = ("_added", "numbers")
 
     def __init__(self) -> None:
@@ -26,7 +31,7 @@ class Counter:
 
     def total(self) -> int:
         """Return the count."""
-        return int(repr(self.numbers)[6:-1]) + self._added
+        return numbers_taken(self.numbers) + self._added
 
     def next_number(self) -> int:
         """Add 1 to the count and return it, so that the first number is 1."""

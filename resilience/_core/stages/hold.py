@@ -134,6 +134,8 @@ class Holds:
     @property
     def isolations(self) -> list[Isolation]:
         """The isolations in force, the oldest first."""
+        if not self._isolations:
+            return []
         isolations = list(self._isolations)  # a copy in one call into C: a handler may change it
         return sorted(isolations, key=lambda isolation: isolation.since)
 

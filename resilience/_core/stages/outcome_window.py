@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from itertools import pairwise
+from itertools import count, pairwise
 from math import inf
+from threading import RLock
 from typing import Any
 
 from ..base.fork_safety import new_lock
-from .counter import Counter
+from .counter import Counter, numbers_taken
 
 __all__ = ["CallCountWindow", "Counts", "OutcomeWindow"]
 
@@ -42,38 +43,40 @@ class OutcomeWindow:
     # window is cleared by a new first mark, so a success that was on its way meanwhile cannot restore an old count.
     # A mark has the label of the end of its slice, because all that it counts happened before that instant. A signal
     # handler may count in the middle of any method: a mark more or less, or numbers out of order, change no total.
-    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "failures", "numbers", "slow", "span")
+    #
+    # A window whose first slice has not ended is a few numbers: there may be very many, each of a breaker's key. The
+    # lock, and the marks after the first one, are made when they are needed.
+    __slots__ = ("_loaded", "_lock", "_marks", "_slice", "end", "failures", "numbers", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:
         self.span = span
         self._slice = span / _SLICES
-        self._lock = new_lock()
-        self._counter = Counter()
-        self.numbers = self._counter.numbers
-        self.failures = self.slow = 0
-        self.clear(now)
+        self._lock: RLock | None = None
+        self.numbers = count()
+        self._loaded = self.failures = self.slow = 0
+        self.end = now + self._slice
+        self._marks: deque[_Mark] | None = None
 
     @property
     def total(self) -> int:
         """Return how many outcomes were counted since it was made."""
-        return self._counter.total()
+        return numbers_taken(self.numbers) + self._loaded
 
     def clear(self, now: float) -> None:
         """Forget everything."""
         self.end = now + self._slice
-        start = (now - self.span, self.total, self.failures, self.slow)
-        # Eleven marks bound ten slices; a slice that ended late overlaps two, so a few more are kept.
-        self._marks: deque[_Mark] = deque([start], maxlen=_SLICES + 4)
+        self._marks = _new_marks((now - self.span, self.total, self.failures, self.slow))
 
     def retune(self, span: float, now: float) -> None:
         """Count over another span from now on; what is remembered still counts."""
-        with self._lock:
+        with self._own_lock():
+            before = self._own_marks()
             self.span, self._slice = span, span / _SLICES
-            marks = [self._marks[0]]
-            for mark in self._marks:
+            marks = [before[0]]
+            for mark in before:
                 if mark[0] - marks[-1][0] >= self._slice:
                     marks.append(mark)
-            self._marks = deque(marks, maxlen=_SLICES + 4)
+            self._marks = _new_marks(*marks)
             self.end = min(self.end, now + self._slice)
 
     def add_success(self, now: float) -> None:
@@ -96,9 +99,9 @@ class OutcomeWindow:
 
     def close_slice(self, now: float) -> None:
         """Close the slice that has ended; at most ten times per span."""
-        with self._lock:
+        with self._own_lock():
             if now >= self.end:  # another thread may have closed it since the caller looked
-                marks, since = self._marks, now - self.span
+                marks, since = self._own_marks(), now - self.span
                 marks.append((self.end, self.total, self.failures, self.slow))
                 while len(marks) > 1 and marks[1][0] <= since:  # has left the span; so `counts` need not search
                     marks.popleft()
@@ -108,12 +111,13 @@ class OutcomeWindow:
         """Return the counts of the last `span` seconds."""
         if now >= self.end:
             self.close_slice(now)
-        marks, since = self._marks, now - self.span
+        marks, since = self._own_marks(), now - self.span
         # Nearly always no mark has left the span since this was last asked, and nothing is copied.
         oldest = marks[0] if len(marks) < 2 or marks[1][0] > since else _marks_since(since, list(marks))[0]
         _, total, failures, slow = oldest
         recent_failures = self.failures - failures
-        return self._counter.total() - total - recent_failures, recent_failures, self.slow - slow
+        counted = numbers_taken(self.numbers) + self._loaded - total
+        return counted - recent_failures, recent_failures, self.slow - slow
 
     def recent(self, now: float) -> Counts:
         """Return the counts as `counts` does, without a lock, so that a reader delays no call.
@@ -122,7 +126,7 @@ class OutcomeWindow:
         """
         end, failures, slow = self.end, self.failures, self.slow
         total = self.total  # after the failures, which are among them
-        marks = list(self._marks)
+        marks = [self._first_mark()] if self._marks is None else list(self._marks)
         if now >= end:
             marks.append((end, total, failures, slow))
         _, old_total, old_failures, old_slow = _marks_since(now - self.span, marks)[0]
@@ -144,16 +148,39 @@ class OutcomeWindow:
         self.clear(now)
         for age, successes, failures, slow in saved.get("slices", ()):
             if age < self.span:
-                self._counter.add(successes + failures)
+                self._loaded += successes + failures
                 self.failures += failures
                 self.slow += slow
-                self._marks.append((now - age, self.total, self.failures, self.slow))
+                self._own_marks().append((now - age, self.total, self.failures, self.slow))
 
     def _marks_within(self, now: float) -> list[_Mark]:
         """Return the last mark before the span began, and those that are inside it."""
         if now >= self.end:
             self.close_slice(now)
-        return _marks_since(now - self.span, list(self._marks))
+        return _marks_since(now - self.span, list(self._own_marks()))
+
+    def _own_lock(self) -> RLock:
+        if self._lock is None:
+            created = new_lock()
+            if self._lock is None:  # no other thread, nor a signal handler, runs between this line and the next
+                self._lock = created
+        return self._lock
+
+    def _own_marks(self) -> deque[_Mark]:
+        if self._marks is None:
+            created = _new_marks(self._first_mark())
+            if self._marks is None:  # as above; `clear` may have made them meanwhile
+                self._marks = created
+        return self._marks
+
+    def _first_mark(self) -> _Mark:
+        """Return the mark of the instant at which it was made. Called only during the first slice, or at its end."""
+        return self.end - self._slice - self.span, 0, 0, 0
+
+
+def _new_marks(*marks: _Mark) -> deque[_Mark]:
+    # Eleven marks bound ten slices; a slice that ended late overlaps two, so a few more are kept.
+    return deque(marks, maxlen=_SLICES + 4)
 
 
 def _marks_since(since: float, marks: list[_Mark]) -> list[_Mark]:

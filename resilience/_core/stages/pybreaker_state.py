@@ -2,21 +2,25 @@
 
 pybreaker keeps the state and `breaker_machine.py` decides. Its `call` is never used: it holds a lock while the function
 runs. What its listeners are to hear is queued, and sent after every lock is released. This is the only module that
-imports pybreaker, when a breaker first leaves `closed`, fails, or has a listener.
+imports pybreaker, when a breaker first leaves `closed`, fails, or has a listener. Its object is made for each breaker
+that leaves `closed` or has a listener, and not for one that has only failed: there may be very many.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pybreaker
 
-__all__ = ["BreakerState", "ListenerAdapter", "QueuedNotice", "is_watcher"]
+__all__ = ["STATES", "BreakerState", "ListenerAdapter", "QueuedNotice", "is_watcher"]
 
 _EVENTS = {"open": "circuit_opened", "half-open": "circuit_half_opened", "closed": "circuit_closed"}
+STATES = ("closed", "half-open", "open", "isolated")
+"""The states of a breaker, as `Breaker.state` names them."""
 _METHODS = ("before_call", "failure", "success", "state_change")
 
 
@@ -88,15 +92,20 @@ class BreakerState:
         self._counts = counts
         self._real: pybreaker.CircuitBreaker | None = None
         self.queue: deque[QueuedNotice] = deque()
-        self.transitions = {"closed": 0, "half-open": 0, "open": 0, "isolated": 0}
+        self.transitions = dict.fromkeys(STATES, 0)
 
     @property
     def current(self) -> str:
         """Return `closed`, `open` or `half-open`."""
         return "closed" if self._real is None else str(self._real.current_state)
 
+    @staticmethod
+    def prepare() -> None:
+        """Import pybreaker. Called before a lock is taken under which the state may change."""
+        _classes()
+
     def load(self) -> pybreaker.CircuitBreaker:
-        """Return pybreaker's object. Called before the lock is taken: the first call imports pybreaker."""
+        """Return pybreaker's object, which is made when the breaker leaves `closed` or a listener is to get it."""
         if self._real is None:
             created = _pybreaker(self._name, self._open_for, self._counts, self._changed)
             if self._real is None:  # no other thread, nor a signal handler, runs between this line and the next
@@ -118,18 +127,35 @@ def _pybreaker(
     name: str, open_for: float, counts: Callable[[], tuple[int, int]], changed: Callable[[Any, Any], None]
 ) -> pybreaker.CircuitBreaker:
     """Make pybreaker's object on a storage that keeps neither times nor counts: those are ours."""
+    new_breaker, storage, queued = _classes()
+    return new_breaker(
+        name=name,
+        reset_timeout=open_for,
+        state_storage=storage(counts),
+        listeners=[queued(changed)],
+        throw_new_error_on_trip=False,
+    )
+
+
+@cache
+def _classes() -> tuple[type[pybreaker.CircuitBreaker], Any, Any]:
+    """Import pybreaker, and return its breaker with our storage and our listener. Once for all breakers."""
     import pybreaker
 
     class Storage(pybreaker.CircuitMemoryStorage):
         """Keeps the state. pybreaker notes a date of opening, which a step of the wall clock would falsify: dropped."""
 
+        def __init__(self, counts: Callable[[], tuple[int, int]]) -> None:
+            super().__init__(pybreaker.STATE_CLOSED)
+            self._counts = counts
+
         @property
         def counter(self) -> int:
-            return counts()[0]
+            return self._counts()[0]
 
         @property
         def success_counter(self) -> int:
-            return counts()[1]
+            return self._counts()[1]
 
         @property
         def opened_at(self) -> None:
@@ -142,13 +168,10 @@ def _pybreaker(
     class Queued(pybreaker.CircuitBreakerListener):
         """Queues the change: listeners are called after every lock is released."""
 
-        def state_change(self, _breaker: Any, old: Any, new: Any) -> None:
-            changed(old, new)
+        def __init__(self, changed: Callable[[Any, Any], None]) -> None:
+            self._changed = changed
 
-    return pybreaker.CircuitBreaker(
-        name=name,
-        reset_timeout=open_for,
-        state_storage=Storage(pybreaker.STATE_CLOSED),
-        listeners=[Queued()],
-        throw_new_error_on_trip=False,
-    )
+        def state_change(self, _breaker: Any, old: Any, new: Any) -> None:
+            self._changed(old, new)
+
+    return pybreaker.CircuitBreaker, Storage, Queued
