@@ -101,7 +101,7 @@ class QuotaExceededError(RejectedError):
 
 
 class AdmissionRejectedError(RejectedError):
-    """Too many calls are running and queued."""
+    """Too many calls are running and waiting in the queue, so this one was rejected."""
 
     reason = "admission"
 

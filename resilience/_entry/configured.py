@@ -53,7 +53,7 @@ def configure(
             of `logging`; `"logging"` or `"structlog"` to that alone; False writes none.
 
     Raises:
-        TypeError: the source is nothing of these, or `log` is given with `Policies`, which have their log already.
+        TypeError: the source is none of these, or `log` is given with `Policies`, which have their log already.
         PolicyError: the source is wrong; the policies that were configured before stay in force.
     """
     if isinstance(source, Policies):

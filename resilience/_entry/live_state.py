@@ -43,8 +43,8 @@ class LiveState:
         breakers off the fast path.
 
         Raises:
-            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind, or it is of
-                pybreaker's kind and `successes` is set.
+            TypeError: the listener is neither a plain function of one event nor a listener of pybreaker's kind, or it
+                is of pybreaker's kind and `successes` is set.
         """
         remove = self._shared.breakers.subscribe(listener, successes=successes)
         if not successes:
@@ -80,9 +80,9 @@ class LiveState:
     def look_up(self, key: str, *, timeout: float = 10.0) -> LookupResult:
         """Look up the write in doubt with this key now, and settle it where the answer is proof. Sends nothing again.
 
-        The reconciler of its operation is called, in this thread or, for an async client, in the event loop of its
-        call; this blocks until it is done. Emits `write_settled`. It needs the client, so only the process that sent
-        the write can do it; `Outbox.resume` does it after a restart. One that is not found is settled in the file of
+        Calls the reconciler of its operation, in this thread or, for an async client, in the event loop of its call,
+        and blocks until that is done. Emits `write_settled`. A lookup needs the client, so only the process that sent
+        the write can make it; after a restart `Outbox.resume` does. A write that provably did not happen is settled in
         its outbox too, so that `resume` does not send it again.
 
         Args:
@@ -90,10 +90,16 @@ class LiveState:
             timeout: seconds that the lookup may take, retries of its requests included.
 
         Returns:
-            What the lookup has shown: `outcome` is `found`, `not found` (it did not take effect and cannot any more),
-            `not yet` (that is no proof before `wait` seconds have passed; None where it never is: of a harmless write,
-            in an outbox that several processes share, or while it may be sent again), `foreign`, `forgotten` or
-            `failed`; `value` is the order that was found.
+            What the lookup has shown. Its `outcome` is one of these words:
+
+            - `found`: the write happened; `value` is the order.
+            - `not found`: it did not happen, and cannot happen any more.
+            - `not yet`: it was not found, which is no proof before `wait` seconds have passed. `wait` is None if it
+              never becomes proof: for a write that is harmless to repeat, for one in an outbox that several processes
+              share, and while the write may be sent again.
+            - `foreign`: the key belongs to another order.
+            - `forgotten`: the API does not know orders of that age any more.
+            - `failed`: the lookup itself failed; `error` says why.
 
         Raises:
             LookupError: no write in doubt has this key, or several have, at different hosts or accounts; a call with
@@ -132,18 +138,18 @@ class LiveState:
         """Send nothing under a policy from now on, until `release`: the kill switch.
 
         Every call is rejected with `CircuitOpenError` (reason `isolated`), whatever its breaker, key or client:
-        wrapped clients, orders over sockets, hedges, and the retries of calls that are under way. A request that was
-        sent before ends as it ends. Lookups of writes in doubt are sent. It survives a reload. Emits
-        `circuit_isolated`.
+        wrapped clients, orders over sockets, hedges, and the retries of calls that are under way. A request that has
+        been sent already is not interrupted, and lookups of writes in doubt are still sent. An isolation survives a
+        reload. Emits `circuit_isolated`.
 
         Args:
             policy: the policy, or None for all.
             reason: why, for the error, the log and `snapshot()`.
-            cancels: whether calls are sent that cancel orders and do nothing else, by the operation's name.
+            cancels: whether calls that only cancel orders, by the operation's name, are still sent.
 
         Raises:
             PolicyError: there is no policy of that name.
-            TypeError: the reason is no text, or `cancels` is no bool.
+            TypeError: the reason is not a string, or `cancels` is not a bool.
         """
         if not isinstance(reason, str):
             raise TypeError(f"reason: expected a string, got {type(reason).__name__}")
@@ -154,13 +160,14 @@ class LiveState:
     def release(self, policy: str | Policy | None = None, *, reason: str = "") -> int:
         """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.
 
-        An isolation ends whoever gave it: `isolate`, the policy file or the environment. One of all policies ends only
-        where no policy is named. A call that waits for the end of a hold goes on waiting; later calls are sent.
+        An isolation ends whether it came from `isolate`, the policy file or the environment. An isolation of all
+        policies ends only if no policy is named. A call that waits for the end of a hold goes on waiting; later calls
+        are sent.
 
         Args:
-            policy: the policy whose operations are released, or None for all. A hold that concerns further policies
-                ends for these too.
-            reason: why, for the events and the log; without it they have the reason of what is released.
+            policy: the policy whose operations are released, or None for all. A hold that concerns other policies as
+                well ends for these too.
+            reason: why, for the events and the log; by default the reason of the isolation or hold that is lifted.
 
         Returns:
             How many isolations and holds were lifted.
@@ -187,11 +194,12 @@ class LiveState:
         Args:
             host: a loopback address; nobody else can connect.
             port: TCP port; 0 takes any free one.
-            token: what a request has to send. Without it a random one is made, and reading needs none.
+            token: what each request must send. If it is None, a random one is made, and only a request that changes
+                something must send it.
 
         Returns:
             The running server, with `.url`, `.token` and `.close()`; it is a context manager too. A forked child
-            does not serve: it has to call this again.
+            does not serve: it must call this method again.
 
         Raises:
             OSError: the port is taken or not allowed; the message names it.

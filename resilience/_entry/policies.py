@@ -69,7 +69,7 @@ class Policies(LiveState):
                 policies, or a mapping of policies' names to such storages. It is given one second to answer here.
 
         Raises:
-            TypeError: a storage is none.
+            TypeError: a value of `pybreaker_storage` is not a storage of pybreaker.
             PolicyError: a storage is for a policy that does not exist.
         """
         for name in pybreaker_storage if isinstance(pybreaker_storage, Mapping) else ():
@@ -95,12 +95,18 @@ class Policies(LiveState):
     ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
 
-        `clock`, `log`, `breaker_store` and `pybreaker_storage` are those of `Policies(...)`.
-
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
 
+        Args:
+            path: the policy file.
+            clock: as for `Policies(...)`, like the options below.
+            log: where log lines go.
+            breaker_store: keeps the states of breakers over a restart.
+            pybreaker_storage: keeps the states of breakers that other programs use too.
+
         Raises:
-            PolicyError: every mistake in it, a line each: `file:line:col: path: what is wrong and what is allowed`.
+            PolicyError: the file has mistakes; the message has a line for each:
+                `file:line:col: path: what is wrong and what is allowed`.
         """
         absolute = os.path.abspath(path) if os.fspath(path) else path  # an empty path is reported as an empty path
         # A reload runs in a thread, or beside calls: a filter that makes errors of warnings must not stop it.
@@ -124,10 +130,10 @@ class Policies(LiveState):
         breaker_store: BreakerStore | None = None,
         pybreaker_storage: Any = None,
     ) -> Policies:
-        """Read a mapping of the same shape as a policy file.
+        """Read a mapping of the same shape as a policy file. The options are those of `Policies(...)`.
 
         Raises:
-            PolicyError: every mistake in it, a line each.
+            PolicyError: the mapping has mistakes; the message has a line for each.
         """
         return cls(
             config.from_mapping(mapping),
@@ -146,7 +152,10 @@ class Policies(LiveState):
         breaker_store: BreakerStore | None = None,
         pybreaker_storage: Any = None,
     ) -> Policies:
-        """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
+        """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`.
+
+        The options are those of `Policies(...)`.
+        """
         return cls(
             config.builtin(),
             clock=clock,
@@ -169,9 +178,13 @@ class Policies(LiveState):
         return policy_of(self._active.policy_set, name)
 
     def pipeline(self, policy: str | Policy = "default", *, operation: str | None = None) -> Pipeline:
-        """Return the pipeline of a policy; it shares breaker and budget with the policy's other pipelines.
+        """Return a pipeline of a policy. It shares breaker and budget with the policy's other pipelines.
 
-        By name, the pipeline and what it compiles follow every reload. A `Policy` made in Python has no file to follow.
+        If the policy is given by its name, the pipeline and the functions that it compiles follow every reload.
+
+        Args:
+            policy: a policy's name, or a `Policy` made in Python, which no reload changes.
+            operation: name of the operation in events and metrics; by default that of each compiled function.
 
         Raises:
             PolicyError: there is no policy of that name.
@@ -269,11 +282,14 @@ class Policies(LiveState):
         return () if self._active.load is None else (policy_set.source, *policy_set.tables)
 
     def reload(self) -> tuple[Change, ...]:
-        """Read the policy file again and put it in force in one step; returns what changed.
+        """Read the policy file again and put it in force in one step.
 
         A running call ends under the policy with which it began. Breakers, budgets, quotas and slots take the new
         settings and keep their state. Emits `policy_reloaded` with the changes, or `policy_rejected` with the
         mistakes. Safe across threads: concurrent reloads run one after the other.
+
+        Returns:
+            The settings that changed, in the order of the file.
 
         Raises:
             PolicyError: the file is wrong, or a policy that this process uses is gone; the old policies stay in force.

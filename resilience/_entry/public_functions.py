@@ -112,15 +112,15 @@ def wrap(
         client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, a `urllib3.PoolManager`, an
             exchange of ccxt, a `BitgetClient`, or any other object.
         policy: name of the policy for methods that no glob matches.
-        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane,
-            key_factory}`.
+        operations: for each glob of method names a policy's name, or a mapping with any of `policy`, `idempotent`,
+            `key`, `reconcile`, `lane` and `key_factory`. The first glob that matches counts.
         policies: the policies to use instead of the configured ones.
         outbox: records keyed writes before they are sent, so that a restarted bot finds them.
 
     Raises:
         TypeError: the client is a class, a function or None; `operations` has an unknown option; or an
             outbox is given for a plain HTTP client, whose arguments may hold credentials.
-        PolicyError: there is no policy of a name that is given; before `configure`, the first call raises it.
+        PolicyError: a policy that is named does not exist. Before `configure` is called, the first call raises it.
 
     Example:
         >>> import requests
@@ -158,14 +158,15 @@ def _failure_of_its_answer(error: BaseException) -> Failure | None:
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
 
-    For the error that `raise_for_status` of requests or httpx raises, it is that of the answer.
+    The error that `raise_for_status` of requests or httpx raises has the failure of its response.
 
     An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
     timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
-    Never raises for an error, or for an answer that is one, whatever its type.
+    This function never raises for an error, or for a returned answer that is an error, whatever its type.
 
     Raises:
-        TypeError: it is neither: None, a text, a number or a class. The text of an error has lost its type and causes.
+        TypeError: the argument is None, a string, a number or a class. The text of an error is not enough: it has lost
+            the error's type and causes.
 
     Example:
         >>> failure_of(ConnectionRefusedError()).executed

@@ -21,7 +21,8 @@ def warm_up(*policies: str | Policy | Policies) -> None:
             Without arguments every configured policy is loaded.
 
     Raises:
-        PolicyError: there is no policy of a name, the message lists the names; or a code table cannot be loaded.
+        PolicyError: a policy that is named does not exist (the message lists the names), or a code table cannot be
+            loaded.
         TypeError: an argument is none of these.
 
     Example:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Pipeline:
-    """A policy with its running parts. Safe across threads, tasks and event loops.
+    """A policy with its running parts: breaker, budget, quota. Safe across threads, tasks and event loops.
 
     A pipeline from `Policies.pipeline("name")` follows every reload of the policy file, and so do the functions that
     it has compiled. One made by `Pipeline(Policy(...))` has no file to follow.
@@ -68,13 +68,13 @@ class Pipeline:
             stages: custom stages, run around each attempt.
             listeners: functions that get every event, and listeners of pybreaker's kind.
             log: as for `Policies`; it does not apply where `shared` is given.
-            shared: parts shared with other pipelines; new ones by default.
-            keep_state: the policy is that of a file: parts of its name keep their state when its settings change.
+            shared: parts that it shares with other pipelines; new ones by default. `Policies` passes it.
+            keep_state: whether the parts keep their state when the policy's settings change. `Policies` passes it.
 
         Raises:
             PolicyError: the policy names a code table or a stage that does not exist.
             TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind, or one of
-                `stages` or the `breaker_store` is of another class than it should be.
+                `stages` is not a `Stage`, or `breaker_store` is not a `BreakerStore`.
         """
         shared = shared or SharedState(clock, log=log, breaker_store=breaker_store)
         info = OperationInfo(
@@ -107,7 +107,7 @@ class Pipeline:
 
         Raises:
             RejectedError: the call was rejected before anything was sent.
-            Exception: the function's own last error, unchanged but for one note.
+            Exception: the function's own last error, unchanged except for one added note.
         """
         apply = self._apply
         if apply is None:
@@ -116,7 +116,7 @@ class Pipeline:
         return result
 
     async def acall(self, fn: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-        """Await `fn(*args, **kwargs)` under the policy; errors as for `call`."""
+        """Await `fn(*args, **kwargs)` under the policy and return its result; it raises what `call` raises."""
         apply = self._apply_async
         if apply is None:
             apply = self._apply_async = self._compiler.compile_apply(asynchronous=True)
@@ -124,7 +124,11 @@ class Pipeline:
         return result
 
     def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
-        """Return `fn` under the policy, sync or async as it is.
+        """Return a function that calls `fn` under the policy; it is sync or async as `fn` is.
+
+        Args:
+            fn: the function.
+            info: describes the operation; by default as the arguments of the pipeline say.
 
         Raises:
             TypeError: `fn` cannot be called, is a generator function, or lacks the key's parameter.

@@ -20,7 +20,8 @@ class AsyncBitgetClient(BitgetClientBase):
     """A client of Bitget's REST API whose calls are awaited. Belongs to one event loop.
 
     Example:
-        >>> AsyncBitgetClient("key", "secret", "passphrase", base_url="http://127.0.0.1:8000")
+        >>> url = "http://127.0.0.1:8000"
+        >>> AsyncBitgetClient("key", "secret", "passphrase", base_url=url)
         <AsyncBitgetClient http://127.0.0.1:8000>
     """
 

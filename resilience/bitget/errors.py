@@ -12,11 +12,11 @@ __all__ = ["BitgetApiError", "BitgetSocketError", "UndefinedParameterError"]
 
 
 class UndefinedParameterError(ValueError):
-    """A parameter is None and strict validation is on; nothing was sent."""
+    """A parameter is None, and `strict_param_validation` is on. Nothing was sent."""
 
 
 class BitgetApiError(Exception):
-    """Bitget responded with an error, or with a success that is not complete.
+    """Bitget responded with an error, or with a batch of which some items failed.
 
     Attributes:
         code: HTTP status, such as 400.
@@ -52,11 +52,11 @@ class BitgetApiError(Exception):
         self.code = code
         self.message = message
         self.body = body
-        self.headers = dict(headers)
-        self.request_options = dict(request_options)
+        self.headers: Mapping[str, str] = dict(headers)
+        self.request_options: Mapping[str, Any] = dict(request_options)
         self.api_code = api_code
         self.api_message = api_message
-        self.failures = list(failures)
+        self.failures: Sequence[Mapping[str, Any]] = list(failures)
         self.resilience_code = resilience_code
         self.resilience_executed = resilience_executed
 

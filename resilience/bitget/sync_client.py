@@ -22,8 +22,8 @@ class BitgetClient(BitgetClientBase):
     """A client of Bitget's REST API. As safe across threads as its session is.
 
     Example:
-        >>> client = BitgetClient("key", "secret", "passphrase", base_url="http://127.0.0.1:8000")
-        >>> client
+        >>> url = "http://127.0.0.1:8000"
+        >>> BitgetClient("key", "secret", "passphrase", base_url=url)
         <BitgetClient http://127.0.0.1:8000>
     """
 

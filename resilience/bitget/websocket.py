@@ -19,7 +19,8 @@ class WebsocketClientV2(WebsocketClient):
 
     Example:
         >>> client = WebsocketClientV2()
-        >>> client.subscribe({"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"})
+        >>> ticker = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
+        >>> client.subscribe(ticker)
         >>> client
         <WebsocketClientV2 public idle>
     """

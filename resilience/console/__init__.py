@@ -28,12 +28,12 @@ def serve(policies: ServedPolicies, *, host: str = "127.0.0.1", port: int = 0, t
         policies: the `Policies` of the bot.
         host: a loopback address; nobody else can connect.
         port: TCP port; 0 takes any free one.
-        token: what the page asks for before it changes something. Without it a random one is made and printed on
-            standard error, once, with the URL; reading needs none then. One that is given protects reading too.
+        token: what the page asks for before it changes something, and before it shows anything. If it is None, a random
+            token is made and printed on standard error, once, with the URL; reading needs no token then.
 
     Returns:
         The running console, with `.url`, `.token` and `.close()`; it is a context manager too. A forked child does not
-        serve: it has to call this again.
+        serve: it must call this function again.
 
     Raises:
         ModuleNotFoundError: Starlette or uvicorn is not installed.

@@ -30,26 +30,26 @@ _JOIN_TIMEOUT = 2.0  # seconds for a thread whose socket was shut down
 
 
 class SnapshotServer:
-    """The running server; use it as a context manager, or call `close`. Safe across threads.
+    """The running server of `serve_snapshot`; use it as a context manager, or call `close`. Safe across threads.
 
     Attributes:
         url: its base URL, such as `http://127.0.0.1:8700`.
-        token: what `Authorization: Bearer TOKEN` has to send to change something. It is a secret.
+        token: what a request must send as `Authorization: Bearer TOKEN` to change something. It is a secret.
     """
 
     def __init__(self, policies: ServedPolicies, *, host: str, port: int, token: str | None) -> None:
         """Bind the port and start to serve; see `Policies.serve_snapshot`."""
         check_address(host, port)
-        self.token = new_token(token)
+        self.token: str = new_token(token)
         access = AccessRules(self.token, protects_reading=token is not None)
         viewers = Viewers(policies.subscribe)
         snapshot = SharedSnapshot(policies, INTERVAL * 0.9)  # less than the interval: each viewer gets a new one
         self._listener = _Listener(host, port, ServerState(policies, access, viewers, snapshot))
-        self.url = url_of(host, self._listener.server_address[1])
+        self.url: str = url_of(host, self._listener.server_address[1])
         self._listener.start()
 
     def close(self) -> None:
-        """Stop listening, and end every connection, event stream and thread. A second time it does nothing."""
+        """Stop listening, and end every connection, event stream and thread. A second call does nothing."""
         self._listener.stop()
 
     def __enter__(self) -> Self:

@@ -47,14 +47,14 @@ class Console:
     def __init__(self, policies: ServedPolicies, *, host: str, port: int, token: str | None) -> None:
         """Bind the port and start to serve; see `serve`."""
         check_address(host, port)
-        self.token = new_token(token)
+        self.token: str = new_token(token)
         self._policies = policies
         self._access = AccessRules(self.token, protects_reading=token is not None)
         self._viewers = Viewers(policies.subscribe)
         self._socket = _listen(host, port)
         self._view = LiveView(policies)
         self._view.start()  # here, so that nothing is missed which happens once this has returned
-        self.url = url_of(host, self._socket.getsockname()[1])
+        self.url: str = url_of(host, self._socket.getsockname()[1])
         self._server: uvicorn.Server | None = None
         self._is_ready, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
@@ -63,7 +63,7 @@ class Console:
         self._is_ready.wait(_JOIN_TIMEOUT)  # the socket accepts connections already: nothing is lost if it takes longer
 
     def close(self) -> None:
-        """Stop listening, and end every stream and the thread. A second time it does nothing."""
+        """Stop listening, and end every stream and the thread. A second call does nothing."""
         if self._closed.is_set():
             return
         self._closed.set()

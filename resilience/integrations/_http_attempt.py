@@ -30,12 +30,12 @@ class ClientRequest(NamedTuple):
 
 
 class HttpAttempt(NamedTuple):
-    """What must hold for one attempt.
+    """What a client must do in one attempt.
 
     Attributes:
         headers: headers to add: the key of the write, and the number of the attempt if the policy wants that.
         follows_redirects: False if the client must return a redirect as the answer; True leaves that to the caller.
-        limits: seconds that are left to connect and for everything else; None for no limit.
+        limits: the seconds that are left, `connect` to connect and `other` for everything else; None for no limit.
     """
 
     headers: Mapping[str, str]

@@ -13,7 +13,7 @@ __all__ = ["has_given_up", "retry_unless_given_up"]
 
 
 def has_given_up(error: BaseException) -> bool:
-    """Return whether a call of this library has ended with this error, so that sending again helps nobody.
+    """Return whether a call of this library has ended with this error, so that no other layer should send it again.
 
     It is True for an error on which a call has given up, whether its retries are used up, the error is fatal or the
     outcome is unknown; for our rejections; and for an error that another library made from one of these. It is False

@@ -22,10 +22,10 @@ __all__ = ["ClientRequest", "HttpAttempt", "HttpClientSupport"]
 
 
 class HttpClientSupport:
-    """Says how one HTTP client library works. One instance for each wrapped client; safe across threads and tasks.
+    """Says how one HTTP client library works. Each wrapped client has one instance; safe across threads and tasks.
 
-    A wrapped client is of a class derived from the client's own, and shares its `__dict__`. So everything that ends in
-    `request_method` runs under the policy. `arguments` are always those of a method, by their names.
+    A wrapped client is of a class derived from the client's own, and shares its `__dict__`. Everything that calls
+    `request_method` in the end runs under the policy. `arguments` are always those of a method, by their names.
 
     Attributes:
         asynchronous: whether `request_method` is awaited.
@@ -76,11 +76,11 @@ class HttpClientSupport:
     # --- how a request is read and sent ---------------------------------------------------------
 
     def read_request(self, arguments: Mapping[str, Any]) -> ClientRequest:
-        """Return the request that a caller makes, from the arguments of `request_method`."""
+        """Return the request of a caller, from the arguments of `request_method`."""
         raise NotImplementedError
 
     def read_finished(self, arguments: Mapping[str, Any]) -> ClientRequest:
-        """Return a finished request, from the arguments of `send_method`: the key is searched in it."""
+        """Return a finished request, from the arguments of `send_method`. The key is searched in it."""
         return self.read_request(arguments)
 
     def set_attempt(self, arguments: dict[str, Any], attempt: HttpAttempt) -> None:
@@ -105,9 +105,9 @@ class HttpClientSupport:
         return response.headers
 
     def read_body(self, response: Any) -> tuple[Any, bytes] | Awaitable[tuple[Any, bytes]]:
-        """Read the body, and return the response with it: the same one if the caller can still read it, else a copy.
+        """Read the body, and return the response and the body; a copy of the response if reading has consumed it.
 
-        Called within the attempt, where the body decides about its outcome. Return the body decoded.
+        Called within the attempt, because the body may decide its outcome. The body is returned decoded.
         """
         raise NotImplementedError
 
@@ -116,11 +116,11 @@ class HttpClientSupport:
         return response.close()
 
     def discard_connection(self, response: Any) -> Any:
-        """Close the connection of an answer that proved unreadable: the rest of it may still arrive."""
+        """Close the connection of an unreadable answer, because the rest of the answer may still arrive."""
         return self.close(response)
 
     def was_redirected(self, response: Any) -> bool:
-        """Return whether the client has followed a redirect to this response. Only where `send_method` cannot tell."""
+        """Return whether the client has followed a redirect to this response. Only if `send_method` cannot tell."""
         return False
 
     def make_response(self, body: bytes) -> Any:
@@ -130,10 +130,10 @@ class HttpClientSupport:
     # --- how an error is read -------------------------------------------------------------------
 
     def error_code(self, error: Exception) -> str | None:
-        """Return the row of `http.yaml` that says what an error is, such as `connect_timeout` or `read_timeout`.
+        """Return the code in `http.yaml` that says what an error is, such as `connect_timeout` or `read_timeout`.
 
-        None leaves it to the code tables, which know the errors of Python and of many libraries. A row of errors that
-        are raised before anything is sent says that the write was not executed: be sure of that.
+        None leaves the error to the code tables, which know the errors of Python and of many libraries. Return the code
+        of an error before sending only if nothing can have been sent: the write then counts as not executed.
         """
         return None
 

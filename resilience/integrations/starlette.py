@@ -26,18 +26,18 @@ _UNCACHED = {"Cache-Control": "no-store"}
 def health_route(path: str = "/health", *, policies: Policies | None = None, needed: Iterable[str] = ()) -> Route:
     """Return a route that answers 200 while the policies that matter send calls, and 503 while one does not.
 
-    A policy does not send while it is isolated, or while a breaker of it is open. A breaker whose time is over, or that
-    is half-open, counts as sending: otherwise a load balancer that reads this would keep away the very calls with
-    which it closes. Writes in doubt are counted in the body and are not unhealthy, because a restart does not settle
-    them.
+    A policy does not send while it is isolated, or while one of its breakers is open. A breaker that is half-open, or
+    whose open time is over, counts as sending: it needs calls to close, and a load balancer that reads this route must
+    not keep them away. Writes in doubt are counted in the body but do not make the answer 503, because a restart does
+    not settle them.
 
     Args:
-        path: where it answers.
-        policies: the policies; those that are configured, at each request, where none are given.
-        needed: the names of the policies that matter; all where none is given.
+        path: the URL path of the route.
+        policies: the policies; by default those that are configured at the time of each request.
+        needed: the names of the policies that matter; by default all.
 
     Raises:
-        PolicyError: `policies` have no policy of such a name.
+        PolicyError: a name in `needed` is not in `policies`.
         TypeError: `needed` is a single string.
 
     Example:
@@ -64,10 +64,9 @@ def health_route(path: str = "/health", *, policies: Policies | None = None, nee
 
 
 async def answer_rejected(_request: Request, error: Exception) -> Response:
-    """Answer 503 for a `RejectedError`, with `Retry-After` in whole seconds where it is known: nothing was sent.
+    """Answer 503 for a `RejectedError`, which sent nothing, with `Retry-After` in whole seconds if that is known.
 
-    Register it as an exception handler. The body has the word that `RejectedError.reason` is, and neither a name of
-    yours nor of the API.
+    Register it as an exception handler. The body contains `RejectedError.reason`, and no name of yours or of the API.
 
     Example:
         >>> from starlette.applications import Starlette

@@ -37,12 +37,12 @@ __all__ = ["Outbox"]
 
 
 class Outbox:
-    """Writes in a file or in PostgreSQL. Safe across threads and tasks.
+    """Keeps each write in a file or in PostgreSQL before it is sent. Safe across threads and tasks.
 
-    One process at a time uses a file, and a forked child none. Any number of processes use one PostgreSQL database, a
-    forked child too. Every method raises an `OSError` if the outbox cannot be used: it was closed, the file belongs to
-    the parent of this process, or for ten seconds (in an event loop: now) another program has the file locked or the
-    server cannot be reached.
+    A file is used by one process at a time, and not by its forked children. A PostgreSQL database is used by any number
+    of processes, forked children included. Every method raises an `OSError` if the outbox cannot be used: because it
+    was closed, the file belongs to the parent of this process, another program has the file locked, or the server
+    cannot be reached. In the last two cases it tries for ten seconds first, except in an event loop.
 
     Example:
         >>> import tempfile, pathlib
@@ -71,11 +71,15 @@ class Outbox:
 
     @property
     def open(self) -> list[Row]:
-        """The writes that are in progress or uncertain, oldest first. Damaged rows are among them: `Row.problem`."""
+        """The writes that are in progress or uncertain, oldest first, with damaged rows (see `Row.problem`)."""
         return poll_now(lambda: self._store.in_state("open"))
 
     def rows(self, state: RowState) -> list[Row]:
-        """Return the writes in a state: `open`, `done`, or `failed` (not executed)."""
+        """Return the writes in a state.
+
+        Args:
+            state: `open`, `done`, or `failed` (not executed).
+        """
         return poll_now(lambda: self._store.in_state(state))
 
     def find(self, key: str) -> Row | None:
@@ -83,11 +87,11 @@ class Outbox:
         return poll_now(lambda: self._store.find(key))
 
     def forget(self, older_than: float) -> int:
-        """Delete the writes that were settled more than this many seconds ago; return their number."""
+        """Delete the writes that were settled more than `older_than` seconds ago, and return their number."""
         return poll_now(lambda: self._store.forget(older_than))
 
     def settle(self, key: str, outcome: Literal["done", "failed"]) -> None:
-        """Settle an open write by hand, after you have looked at the exchange what became of it.
+        """Settle an open write by hand, after you have checked at the exchange what became of it.
 
         Raises:
             LookupError: no write with this key is open, or a call is working on it.
@@ -110,7 +114,7 @@ class Outbox:
             raise error
 
     def close(self) -> None:
-        """Close the file or the connections. What is still uncertain in PostgreSQL may be adopted at once."""
+        """Close the file or the connections. Others may adopt writes in PostgreSQL that are still uncertain."""
         error = self._store.close()
         if error is not None:
             warn_or_log(f"the outbox was closed with settled writes that are still open in it: {error}")
@@ -122,16 +126,17 @@ class Outbox:
         self.close()
 
     def resume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
-        """Look up every open write, under the client's own policy, and settle it. Calls in progress are left alone.
+        """Look up every open write under the client's own policy, and settle it. Calls in progress are not touched.
 
-        In PostgreSQL these are the writes of this outbox; `adopt` settles those of processes that have died.
-        A write that cannot be resumed is in the list too, with the reason, and stays open; the others are resumed.
-        Up to eight are settled at once, so that the waits for their lookups pass together: in threads here, and in
-        tasks by `aresume`.
+        In PostgreSQL these are the writes of this outbox; `adopt` settles those of processes that have died. Up to
+        eight writes are settled at the same time: in threads here, and in tasks by `aresume`.
 
         Args:
             client: the wrapped client that the writes were made with.
             resend: whether to send a write again, with the same key, if it provably was not executed.
+
+        Returns:
+            A result for each write. One that cannot be resumed is in the list too, with the reason, and stays open.
 
         Raises:
             AttributeError: the client is not wrapped.
@@ -139,7 +144,7 @@ class Outbox:
         return settle_rows(self._recorder, self._store.resumable, client, resend=resend, adopt=False)
 
     async def aresume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
-        """Look up and settle every open write of a client whose calls are awaited; arguments as for `resume`."""
+        """Do as `resume`, with a client whose calls are awaited."""
         return await settle_rows_async(self._recorder, self._store.resumable, client, resend=resend, adopt=False)
 
     def adopt(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
@@ -152,6 +157,9 @@ class Outbox:
         Args:
             client: the wrapped client, of the account that the writes were made with.
             resend: whether to send a write again, with the same key, if it provably was not executed.
+
+        Returns:
+            A result for each write that was taken over.
 
         Raises:
             AttributeError: the client is not wrapped.

@@ -25,12 +25,12 @@ class ResumedWrite(NamedTuple):
     Attributes:
         key: its idempotency key.
         operation: its name.
-        outcome: `done`; `failed`: it was not executed and cannot be any more; `unknown`: it could not be settled. Three
-            outcomes say that nothing was looked up or sent: `unreadable`: the row is damaged; `unknown_operation`: the
-            client has no such method, or not with these parameters; `other_account`: the client has another account
-            or talks to another host than the one that the write was made with. All but `done` and `failed` stay open.
+        outcome: `done`, `failed` (it was not executed and cannot be any more) or `unknown` (it could not be settled).
+            Three outcomes say that nothing was looked up or sent: `unreadable` (the row is damaged),
+            `unknown_operation` (the client has no such method, or not with these parameters) and `other_account` (the
+            client has another account, or talks to another host). Only `done` and `failed` settle the write.
         value: what the write returns, if it is done; the reason, if nothing was looked up.
-        error: what its caller would have got, if it is not done.
+        error: the error that its caller would have got, if it is not done.
     """
 
     key: str

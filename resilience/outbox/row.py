@@ -50,18 +50,18 @@ class Row(NamedTuple):
         args: its positional arguments, as they were given.
         kwargs: its keyword arguments, as they were given.
         stamps: the stamps that were signed for it, Unix seconds.
-        state: `open`, `done` or `failed`; `open` where the file has another word.
+        state: `open`, `done` or `failed`; `open` if the file has another word.
         changed_at: when the row was last changed, Unix seconds.
         account: a digest of the client's account; None where the client names none, and in rows of 0.1.
         host: the host that the client talks to, or None likewise.
         process: the id of the process that began it; None in rows of 0.1.
-        key_missing: the finished request did not carry the key: the write cannot be looked up by it.
+        key_missing: whether the finished request lacked the key, so that the write cannot be looked up by it.
         problem: why the row cannot be read; empty for a good one. A bad row has no arguments and no stamps.
         machine: the name of the machine of that process; None where it is not known.
         window: seconds for which the API accepts its requests, as the client that signed them said; None where it
             signs nothing, and in rows of earlier versions.
-        owner: in PostgreSQL the outbox that has taken the write, as `MACHINE:PROCESS:…`; None in a file.
-        epoch: in PostgreSQL how often the write was taken; 0 in a file.
+        owner: in PostgreSQL the outbox that has the write, as `MACHINE:PROCESS:…`; None in a file.
+        epoch: in PostgreSQL how often the write was taken over; 0 in a file.
     """
 
     key: str

@@ -43,11 +43,11 @@ class Sandbox:
     """A running exchange; use it as a context manager. Safe across threads.
 
     Attributes:
-        venue: whose API it speaks: the exchange's name in ccxt.
+        venue: the exchange whose API it speaks, by its name in ccxt.
         rest: base URL of its REST API.
-        sockets: the connections of its WebSocket, and the controls of their faults.
+        sockets: its WebSocket connections, and the controls of their faults.
         key, secret, passphrase: the credentials that it accepts.
-        policy: path of a policy file that matches its window: `bitget`, or for another venue `ccxt`.
+        policy: path of a policy file that fits its `window`. It has the policy `bitget`, or `ccxt` for another venue.
         window, processing, lag: the bounds W, P and L of its faults, in seconds.
         exchange: the state of the exchange.
         clock: the exchange's clock.
@@ -81,7 +81,7 @@ class Sandbox:
         Args:
             port: TCP port; 0 takes any free one.
             venue: whose API it speaks, by its name in ccxt: `bitget`, `binance`, `okx` or `bybit`.
-            seed: of the faults.
+            seed: the seed of the faults: the same seed gives the same faults.
             window: W, the seconds for which a timestamp is accepted; P and L scale with it. A request may ask for
                 less. Other venues than Bitget forget orders after the real times, multiplied by W / 30 s.
             faults: `calm`, `ordinary`, `harsh`, or a rate for each fault; None means no faults.
@@ -106,10 +106,10 @@ class Sandbox:
             raise ValueError(f"pace: expected a number above 0 up to 10000, got {pace!r}")
         self.window, self.processing, self.lag = window, window / 10, window / 15
         self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
-        self.clock = ExchangeClock()
-        self.faults = FaultPicker(seed, faults)
-        self.exchange = Exchange(seed, hedge=hedge, time_scale=window / _RETENTION_WINDOW)
-        self.authenticator = Authenticator(
+        self.clock: ExchangeClock = ExchangeClock()
+        self.faults: FaultPicker = FaultPicker(seed, faults)
+        self.exchange: Exchange = Exchange(seed, hedge=hedge, time_scale=window / _RETENTION_WINDOW)
+        self.authenticator: Authenticator = Authenticator(
             self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified
         )
         timing = Timing(window, self.processing, self.lag)
@@ -119,15 +119,15 @@ class Sandbox:
         # The parts know each other in one direction: router, dispatcher, exchange. Only the controls know the sandbox.
         self._router = Router(self._dialect, dispatcher, partial(control, self))
         self._listener = Listener(self._router, self.clock, host, port, trickle_delay=window / 50)
-        self.rest = f"http://{host}:{self._listener.port}"
+        self.rest: str = f"http://{host}:{self._listener.port}"
         self._host = host
-        self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
+        self.sockets: Sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
         self._order_sockets = self._listen_for_orders(host)
         if venue == "bitget":
             # Set last, because the sockets need the exchange when they are built.
             self.exchange.orders.on_change = self.sockets.publish_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
-        self.policy = str(Path(self._folder, "policy.yaml"))
+        self.policy: str = str(Path(self._folder, "policy.yaml"))
         name = "bitget" if venue == "bitget" else "ccxt"
         text = policy_for(name, window, self.processing, self.lag, limits=limits)
         Path(self.policy).write_text(text, encoding="utf-8")

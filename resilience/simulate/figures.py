@@ -29,7 +29,7 @@ class Figures:
         attempts: attempts that reached the service.
         attempts_per_request: attempts per request.
         success: share of the requests that were answered as they should be.
-        good: share that were answered so within the scenario's `soon`.
+        good: share of the requests that were answered so within the scenario's `soon`.
         p50: median latency of the answers.
         p95: 95th percentile.
         p99: 99th percentile.
@@ -40,7 +40,7 @@ class Figures:
         opened: how often a breaker opened.
         exhausted: how often a budget had no retry left.
         rejected: calls that were rejected before anything was sent.
-        to_fail: mean duration of the requests that failed.
+        to_fail: mean duration of the failed requests.
         deceived: requests whose caller took an error for a success, or got a fallback.
         incident: `offered`, `attempts_per_request`, `success` and `good` during the incidents alone.
     """

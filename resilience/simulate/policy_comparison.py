@@ -21,7 +21,16 @@ __all__ = ["Comparison", "Job", "Run", "run_job"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to make: a policy under a scenario. A policy of None means clients without a policy."""
+    """A run to make: one policy under one scenario.
+
+    Attributes:
+        name: the name of the run in reports.
+        policy: the policy; None for clients without one.
+        scenario: the clients, the service, and what goes wrong.
+        seed: the seed of all randomness; the same seed gives the same run.
+        file: the file that the policy is from, for reports.
+        tables: the code tables that the policy names by path.
+    """
 
     name: str
     policy: Policy | None
@@ -35,7 +44,14 @@ class Job:
 class Run:
     """The result of a job.
 
-    `breaker` and `budget` say whether its policy has one. `quota` is the lowest rate per second that its quota allows.
+    Attributes:
+        name: the name of the job.
+        file: the file that its policy is from; may be empty.
+        figures: what was measured.
+        series: the same over time, in seconds of virtual time.
+        breaker: whether its policy has a breaker.
+        budget: whether its policy has a retry budget.
+        quota: the lowest rate per second that its quota allows; None without a quota.
     """
 
     name: str
@@ -49,7 +65,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The runs of several policies, and the baseline: the same requests without a policy."""
+    """The runs of several policies under one scenario.
+
+    Attributes:
+        scenario: the scenario of all runs.
+        seed: the seed of all runs.
+        runs: one run per policy.
+        baseline: the same requests without a policy, or None.
+    """
 
     scenario: Scenario
     seed: int
@@ -101,7 +124,12 @@ def _lowest_rate(policy: Policy | None) -> float | None:
 
 
 def run_job(job: Job, tick: Callable[[], None] = lambda: None) -> Run:
-    """Make one run; `tick` is called once per virtual second."""
+    """Make one run, on virtual time: it takes far less time than the scenario lasts.
+
+    Args:
+        job: what to run.
+        tick: called once per virtual second, such as for a progress bar.
+    """
     monitor, scenario, policy = RunMonitor(), job.scenario, job.policy
     client: Client = baseline_client
     if policy is not None:

@@ -47,7 +47,7 @@ def scenario_path(name: str) -> Path | Traversable:
 
 
 def load_scenario(source: str | os.PathLike[str]) -> Scenario:
-    """Load a scenario, given a shipped one's name or a path. A key of version 0.1 is a `DeprecationWarning`.
+    """Load a scenario from a file, or a shipped one by its name. A key of version 0.1 causes a `DeprecationWarning`.
 
     Raises:
         PolicyError: the file cannot be read or has mistakes, each as `file:line:col: path: message`.

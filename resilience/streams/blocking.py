@@ -23,7 +23,7 @@ _POLL_INTERVAL = 0.5  # seconds between two checks that the thread is still aliv
 
 
 class BlockingStream:
-    """Runs a client in a thread; safe to use from any thread.
+    """Runs a stream client in its own thread. Safe to use from any thread.
 
     Handlers are called in that thread, one after the other. A slow handler delays the others, and the program must
     protect what a handler shares with other threads.
@@ -58,7 +58,7 @@ class BlockingStream:
             timeout: seconds to wait at most; None waits for ever.
 
         Raises:
-            TimeoutError: it took longer.
+            TimeoutError: the subscriptions were not live within `timeout` seconds.
             GaveUpError, ClosedClientError: as for `StreamClient.ready`.
         """
         self._await(asyncio.wait_for(self._client.ready(), timeout))

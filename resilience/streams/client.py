@@ -34,7 +34,7 @@ _CLOSED = "the client is closed: make a new one"
 
 
 class StreamClient:
-    """A client of one venue's streams. Belongs to one event loop; `blocking()` serves programs without one.
+    """A client of one venue's streams. It belongs to one event loop; `blocking()` serves programs without one.
 
     Attributes:
         limits: the venue's limits, as the client keeps them.
@@ -62,7 +62,7 @@ class StreamClient:
         settings = policies.policy(policy) if isinstance(policy, str) else policy
         policies.load_needs(settings)
         load_tables(venue.registry)
-        self.limits = (limits or settings.stream or StreamSettings()).scaled(pace)
+        self.limits: StreamSettings = (limits or settings.stream or StreamSettings()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)
         self._errors = ErrorEvents(self._pipeline, venue.registry)

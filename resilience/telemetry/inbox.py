@@ -85,7 +85,7 @@ class Inbox:
             self._repeat(id_, event)
 
     def entries(self, snapshot: Mapping[str, Any]) -> list[InboxEntry]:
-        """Return what needs a person now, the most urgent kinds first, and of each kind the oldest first.
+        """Return what needs a person now: the most urgent kinds first, and within a kind the oldest first.
 
         Args:
             snapshot: what `Policies.snapshot()` returned just now.
@@ -99,10 +99,13 @@ class Inbox:
         return sorted(found, key=lambda entry: (KINDS.index(entry.kind), entry.since))
 
     def dismiss(self, id_: str) -> bool:
-        """Forget a failure that a person has seen; it comes back when it happens again.
+        """Remove a failure that a person has seen. It comes back when it happens again.
+
+        Args:
+            id_: `InboxEntry.id` of the entry.
 
         Returns:
-            False where there is no such entry, or where it is part of the present state, which only a change ends.
+            False if there is no such entry, or if the entry is a state that lasts, such as an isolation.
         """
         return self._repeated.pop(id_, None) is not None
 

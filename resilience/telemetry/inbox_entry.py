@@ -23,12 +23,12 @@ class InboxEntry(NamedTuple):
     """One thing that needs a person. Its texts may contain what an API or a user chose: redact and escape them.
 
     Attributes:
-        id: distinguishes the entry from others, and stays the same while the entry is there.
+        id: identifies the entry; it stays the same while the entry is there.
         kind: one of `KINDS`.
         title: what has happened, in one sentence without a full stop.
-        remedy: what a person can do; None if unknown.
+        remedy: what a person can do; None if that is unknown.
         since: when it began, Unix seconds.
-        last: when it happened last, Unix seconds; of a state that lasts, the time of the snapshot.
+        last: when it happened last, Unix seconds; for a state that lasts, the time of the snapshot.
         times: how often it has happened since then.
         policy: name of the policy; None if it concerns several, or all.
         operation: name of the operation, or None.

@@ -35,20 +35,20 @@ class MetricsCollector:
         return map(_family, METRICS.values())
 
     def collect(self) -> Iterator[Family]:
-        """Yield every metric with its present values; those that have none are left out."""
+        """Yield every metric with its present values. Metrics without a value are left out."""
         return (_filled(reading) for reading in self._reader.read() if reading.values)
 
     def close(self) -> None:
-        """Measure no further call. What was measured can still be read; unregister the collector to end that."""
+        """Stop measuring calls. What was measured can still be read until you unregister the collector."""
         self._reader.close()
 
 
 def collector(policies: Any) -> MetricsCollector:
-    """Return a collector of the metrics of these policies, to be registered with a `CollectorRegistry`.
+    """Return a collector of the metrics of these policies. Register it with a `CollectorRegistry`.
 
     Raises:
         ModuleNotFoundError: prometheus_client is not installed.
-        TypeError: these are no `Policies`.
+        TypeError: the argument is not a `Policies` object.
 
     Example:
         >>> from prometheus_client import REGISTRY, start_http_server

@@ -71,20 +71,27 @@ _registered = RegisteredSecrets()
 
 
 def register_secret(value: str, *, passing: bool = False) -> None:
-    """Register a value that is replaced wherever it occurs from now on. Safe across threads.
+    """Register a secret value, which is replaced wherever it would be written from now on. Safe across threads.
 
-    Of `passing` values, such as the signature of one request, the last 512 are remembered; the others are remembered
-    for good. A value of fewer than 4 characters is not registered, since it would be found inside ordinary words.
+    A value of fewer than 4 characters is not registered, since it would be found inside ordinary words.
+
+    Args:
+        value: the secret.
+        passing: whether it is soon of no use, as the signature of one request is. Of such values the last 512 are
+            remembered; all others are remembered until the process ends.
     """
     _registered.add(value, passing=passing)
 
 
 def redact(text: str) -> str:
-    """Return `text` without secrets, in time linear in its length.
+    """Return `text` with each secret replaced by `[redacted]`.
+
+    A secret is a registered value, or a value whose name or form shows that it is one, such as a signature in a URL or
+    a header `Authorization`. The time is linear in the length of the text.
 
     Example:
-        >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
-        'GET https://api.example.com/orders?symbol=BTC&signature=[redacted] failed'
+        >>> redact("GET https://api.example.com/orders?signature=ab12cd failed")
+        'GET https://api.example.com/orders?signature=[redacted] failed'
     """
     forms = _registered.found_in(text)
     if not forms:

@@ -19,15 +19,15 @@ _BY_DEFAULT = 30  # without a configuration: warnings and errors, as `logging` d
 
 
 def new_event_log(log: object) -> EventLog | None:
-    """Return the log that the argument `log` of `configure`, `Policies` and `Pipeline` asks for; None for no log.
+    """Return the listener that the argument `log` of `configure`, `Policies` and `Pipeline` asks for; None for no log.
 
     Args:
         log: True for structlog where it is configured and `logging` where it is not; `"logging"` or `"structlog"` for
             that alone; False for no lines.
 
     Raises:
-        TypeError: it is something else.
-        ValueError: it is another string.
+        TypeError: `log` is neither a bool nor a string.
+        ValueError: `log` is another string.
     """
     if isinstance(log, bool):
         return EventLog(_FollowingSink()) if log else None
@@ -40,7 +40,7 @@ def new_event_log(log: object) -> EventLog | None:
 
 
 class StructlogListener(EventLog):
-    """Writes `resilience.<event>` to structlog at the event's level, with the fields that are set.
+    """A listener that writes each event to structlog as `resilience.<event>`, at its level, with its fields.
 
     Safe across threads and tasks.
 

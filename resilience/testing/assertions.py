@@ -56,7 +56,7 @@ def _calls(transport: ScriptedTransport) -> list[str]:
 
 
 class Failed:
-    """The error of a `fails_with` block; its attributes are set when the block ends.
+    """The error of a `fails_with` block. Its attributes are set when the block ends.
 
     Attributes:
         error: the exception that the block raised.

@@ -53,7 +53,8 @@ def assert_events(
         ValueError: an expected event or field does not exist.
 
     Example:
-        >>> events = [Event(name="attempt_failed", code="429"), Event(name="call_failed", code="429")]
+        >>> names = ("attempt_failed", "call_failed")
+        >>> events = [Event(name=name, code="429") for name in names]
         >>> assert_events(events, "attempt_failed", {"name": "call_failed", "code": "429"})
         >>> assert_events(events, "call_failed", among_others=True)
     """

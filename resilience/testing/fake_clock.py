@@ -30,7 +30,12 @@ class FakeClock:
     """
 
     def __init__(self, start: float = 0.0, wall: float = 1_700_000_000.0) -> None:
-        """Begin at `start` monotonic seconds, which is `wall` in Unix time."""
+        """Set both times.
+
+        Args:
+            start: the monotonic time in seconds.
+            wall: the Unix time in seconds.
+        """
         self.sleeps: list[float] = []
         self._lock = threading.RLock()
         self._now = float(start)

@@ -13,7 +13,12 @@ __all__ = ["AsyncScriptedTransport", "Call", "ScriptedTransport"]
 
 
 class Call(NamedTuple):
-    """The arguments of one call to a scripted transport."""
+    """One recorded call to a scripted transport.
+
+    Attributes:
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+    """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -35,7 +40,7 @@ class _Script:
 
     @property
     def remaining(self) -> int:
-        """The number of steps that were not played yet."""
+        """The number of steps that have not been played yet."""
         return max(0, len(self._steps) - len(self.calls))
 
     def _play(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -53,7 +58,7 @@ class _Script:
 
 
 class ScriptedTransport(_Script):
-    """A function that plays one step per call: a value is returned, an exception raised, a callable called.
+    """A function that plays one step per call: it returns a value, raises an exception, or calls a callable.
 
     Safe across threads.
 
@@ -62,7 +67,7 @@ class ScriptedTransport(_Script):
         keys: the idempotency key of each call, or None where there was none.
 
     Raises:
-        AssertionError: there are more calls than steps.
+        AssertionError: a call found no step left.
 
     Example:
         >>> send = ScriptedTransport([TimeoutError("slow"), {"code": "00000"}])

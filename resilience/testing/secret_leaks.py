@@ -13,14 +13,14 @@ __all__ = ["assert_no_secrets"]
 
 
 def assert_no_secrets(written: Any, *secrets: str) -> None:
-    """Fail if there is a secret in what was written: one of `secrets`, or a value that has the shape of a secret.
+    """Fail if what was written contains a secret: one of `secrets`, or a value that has the form of a secret.
 
     Args:
         written: a string, an event, a log line as a mapping, an error with its notes and causes, or a list of these.
         secrets: values to search for; their URL-encoded, JSON-escaped and quoted spellings are found too.
 
     Raises:
-        AssertionError: there is a secret. The message says where and never shows it.
+        AssertionError: there is a secret. The message says where, and never shows it.
         ValueError: one of `secrets` is empty.
 
     Example:

@@ -34,7 +34,7 @@ def venue(name: str) -> Venue:
     """Return what is known of an exchange, by ccxt's id of it.
 
     Raises:
-        PolicyError: nothing is known of it; the message lists the venues that are known.
+        PolicyError: there is no data for this exchange; the message lists the known ones.
     """
     found = find_venue(name)
     if found is None:
@@ -54,7 +54,7 @@ def add_venue(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
     """Add a venue from a YAML file, or from a mapping with its content; one with the same id is replaced.
 
     Raises:
-        PolicyError: all mistakes in it, with file, line and column.
+        PolicyError: the file has mistakes; the message has each with file, line and column.
     """
     added = _load(source)
     _added.update(dict.fromkeys((added.id, *added.classes), added))

@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_ITEM = re.compile(r'<li class="doc-section-item field-body">(.*?)</li>', re.DOTALL)
 PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 
@@ -80,15 +81,28 @@ def test_every_picture_follows_the_scheme(site: Path) -> None:
 
 def test_the_reference_contains_the_docstrings(site: Path) -> None:
     """The reference is generated from docstrings: the words on parameters are on the page, and examples are code."""
-    page = (site / "reference" / "python.html").read_text("utf-8")
-    assert '<details class="example"' not in page
-    text = re.sub(r"<[^>]+>", "", page)
-    for sentence in (
-        "Put a function or method, sync or async, under a policy.",
-        "whether sending twice is harmless; None means a write, which is never blindly sent twice.",
-        "seconds after which a new call may be admitted, or None when that is unknown.",
+    pages = {page.stem: page.read_text("utf-8") for page in (site / "reference" / "python").glob("*.html")}
+    assert not [name for name, page in pages.items() if '<details class="example"' in page]
+    for name, sentence in (
+        ("calls", "Put a function or method, sync or async, under a policy."),
+        ("calls", "whether sending twice is harmless; None means a write, which is never blindly sent twice."),
+        ("errors", "seconds after which a new call may be admitted, or None when that is unknown."),
+        ("bitget", "Place an order: symbol side orderType size, and price force clientOid if they apply."),
     ):
-        assert sentence in text
+        assert sentence in re.sub(r"<[^>]+>", "", pages[name])
+
+
+def test_the_reference_gives_types(site: Path) -> None:
+    """Each attribute, parameter and result of a documented name has its type."""
+    untyped = []
+    for page in (site / "reference" / "python").glob("*.html"):
+        for item in re.findall(
+            r'<li class="doc-section-item field-body">(.*?)</li>', page.read_text("utf-8"), re.DOTALL
+        ):
+            text = " ".join(re.sub(r"<[^>]+>", "", item).split())
+            if item.lstrip().startswith("<b>") and not re.match(r"\S+ \( ?\S", text):
+                untyped.append(f"{page.stem}: {text}")
+    assert untyped == []
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
@@ -108,8 +122,14 @@ def served(site: Path) -> Iterator[str]:
     thread.join()
 
 
-SEARCHES = {"metrics": "What to watch", "logging": "Logging and your program", "timeout": "Deadline and timeouts"}
-"""What a reader searches for, and the page that has the answer."""
+SEARCHES = {
+    "metrics": "What to watch",
+    "logging": "Logging and your program",
+    "timeout": "Deadline and timeouts",
+    "outbox": "Outbox and fleet",
+    "failure_of": "Errors and failures",
+}
+"""What a reader searches for, and a page that has the answer, one of the first three results."""
 
 
 @pytest.mark.slow
@@ -126,7 +146,7 @@ def test_in_a_browser(site: Path, served: str) -> None:
             page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("request", lambda sent: None if sent.url.startswith(ours) else problems.append(sent.url))
-            for path in ("", "explanation/fences.html", "reference/python.html", "strategies/quota-and-holds.html"):
+            for path in ("", "explanation/fences.html", "strategies/quota-and-holds.html", *reference_pages(site)):
                 page.goto(served + path)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     problems.append(f"{path} is wider than {width}")
@@ -136,9 +156,16 @@ def test_in_a_browser(site: Path, served: str) -> None:
                 assert "resilience" in search_results(page, "idempotent")
             for words, title in SEARCHES.items():
                 page.goto(served)
-                assert title in search_results(page, words), words
+                search_results(page, words)
+                assert title in page.locator(".md-search-result__item h1").all_inner_texts()[:3], words
         browser.close()
     assert problems == []
+
+
+def reference_pages(site: Path) -> list[str]:
+    """Return the paths of the index of the Python reference and of its pages."""
+    pages = sorted((site / "reference" / "python").glob("*.html"))
+    return ["reference/python.html", *(page.relative_to(site).as_posix() for page in pages)]
 
 
 def search_results(page: Any, words: str) -> str:

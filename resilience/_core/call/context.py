@@ -138,7 +138,7 @@ class CurrentCall:
             self._context.stamps.append(seconds)
 
     def record_stamp(self, seconds: float) -> Any:
-        """Do as `stamp` in code that can await: an outbox stores the stamp without blocking the event loop.
+        """Report the stamp as `stamp` does, in code that can await; an outbox then does not block the event loop.
 
         Returns:
             What an async transport has to await before it sends anything; else None.
@@ -161,10 +161,10 @@ class CurrentCall:
             self._context.stamps.fence = fence
 
     def check_isolation(self) -> None:
-        """Raise if the policy was isolated since the attempt began; a client asks just before its first byte.
+        """Raise if the policy was isolated since the attempt began. Call it just before anything is sent.
 
         Raises:
-            CircuitOpenError: of the client's own kind, if the policy is isolated. Nothing may have been sent yet.
+            CircuitOpenError: the policy is isolated. The error is of the client's own kind too.
         """
         error = self._context.owner.isolation_error(in_lookup=self._context.in_lookup)
         if error is not None:
@@ -185,15 +185,15 @@ class CurrentCall:
         window: float | None = None,
         used: float | None = None,
     ) -> None:
-        """Report to the quota what the API says of its limits. Nothing raises: values that make no sense are ignored.
+        """Report to the quota what the API says of its limits. Nothing raises: impossible values are ignored.
 
         Args:
             remaining: requests that are left in the window.
             resets_in: seconds until the window begins again.
             hold: seconds in which nothing may be sent, by any call that this quota counts.
             limit: requests that the window allows.
-            window: its seconds.
-            used: requests used in it.
+            window: the length of the window in seconds.
+            used: requests used in the window.
         """
         if self.has_quota:
             self._context.owner.report_limits(

@@ -23,7 +23,7 @@ _MAX_SECONDS = 1e11  # the year 5138 in seconds, 1973 in milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The write happened.
+    """The answer of a reconciler that has found the write: it happened.
 
     Attributes:
         value: the result in the shape that the write returns.
@@ -59,7 +59,7 @@ class NotFound:
 
 
 NOT_FOUND = NotFound()
-"""The server does not know the key. Call it to add the server's time."""
+"""The server does not have the key. `NOT_FOUND(server_time=…)` adds the server's time of the answer, Unix seconds."""
 
 
 class InconclusiveLookupError(Exception):

@@ -20,9 +20,9 @@ class OperationInfo:
     Attributes:
         operation: the operation's name.
         idempotent: whether sending it twice is harmless; None means a write.
-        read: nothing is changed by it: `executed` is `n_a`.
+        read: whether it changes nothing; `executed` is then `n_a`.
         key: the parameter that carries the idempotency key: a keyword (`clientOid`), or a key
-            inside a mapping parameter (`params.clientOid`); None carries none.
+            inside a mapping parameter (`params.clientOid`); None if it takes no key.
         reconcile: called with the uncertain call; returns `Found` or `NOT_FOUND`.
         registry: the client's own table of codes, searched before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
@@ -33,25 +33,25 @@ class OperationInfo:
         venue: ccxt's id of the exchange, where the client knows it.
         account: a name of the account that is not a secret.
         fence: the API's bounds W, P and L.
-        rejection_types: our rejection → a subclass that also inherits the client's own error base.
+        rejection_types: for each of our rejections a subclass that also inherits the client's own error base.
         classify_results: False when a returned value is never an error.
         is_error_response: True for a returned answer that is a failure and that the caller gets back as it is
             (an HTTP response with status 503).
         discard: closes a returned answer that the caller will not get, before the next attempt, which may
             need its connection; async where the function is.
-        send_once: the body cannot be replayed: it is sent once, whatever the policy says.
-        can_resync_clock: the client measures the server's clock when a stamp is rejected: signing again then
+        send_once: whether the body can be sent only once, so that there is no retry.
+        can_resync_clock: whether the client measures the server's clock when a stamp is rejected, so that a retry
             helps at once.
-        signs: the client reports each attempt's stamp before anything of it is sent.
-        sends_window: a signed request carries the policy's window, so that the server holds it to that.
-        resumed: the first attempt was made by a process that has ended.
-        new_stamps: makes the log of what a call's attempts report, where it has a key or a reconciler.
-        make_key: makes the key of a call whose caller gives none, instead of the policies' own.
-        needs_consent: no key is made for this operation: only one that the caller gives is used.
-        always_sent: a read that is never answered from memory: it asks for the server's time, or fills the client.
-        prepares_cancel: it is made inside a call that only cancels, which cannot do without it.
-        settles_items: a batch whose caller settles its items one by one: as a whole it is no write in doubt.
-        check_answers: an answer that is not this keyed write's is no success: see `_pipeline/own_answers.py`.
+        signs: whether the client reports each attempt's stamp before it sends anything.
+        sends_window: whether a signed request carries the policy's window, so that the server enforces it.
+        resumed: whether the first attempt was made by a process that has ended.
+        new_stamps: makes the log of what a call's attempts report, if it has a key or a reconciler.
+        make_key: makes the key of a call that brings none, instead of the policies' own function.
+        needs_consent: whether only a key that the caller gives is used, and none is made.
+        always_sent: whether a read is never answered from the cache, such as one for the server's time.
+        prepares_cancel: whether it is made inside a call that only cancels and needs it.
+        settles_items: whether it is a batch whose items are settled one by one; the whole is then no write in doubt.
+        check_answers: whether an answer that belongs to another write is a failure; see `_pipeline/own_answers.py`.
     """
 
     operation: str

@@ -45,7 +45,8 @@ class Stage:
     def before(self, call: CurrentCall) -> None:
         """Return to let the attempt through, or raise a `RejectedError`: nothing is sent then, and the call ends.
 
-        The caller gets the API's own error instead where an earlier attempt had one; the rejection is its cause then.
+        If an earlier attempt of the call had an error of the API, the caller gets that error instead, with the
+        rejection as its cause.
         """
 
     def around(self, call: CurrentCall, send: Callable[[], Any]) -> Any:  # noqa: ARG002  # for overriding
@@ -54,9 +55,9 @@ class Stage:
         `send()` makes the attempt, through the stages inside this one, and raises what the attempt raises. It may be
         called once; a second call, and one after `around` has ended, raises `RuntimeError` and sends nothing.
 
-        Without `send()` nothing is sent. The attempt then counts neither as a success nor as a failure of the
-        service, and the answer goes to the caller as it is. Whether a write may be answered so is the stage's word:
-        the caller believes that it was executed.
+        If `send()` is not called, nothing is sent. The attempt then counts neither as a success nor as a failure of
+        the service, and the answer goes to the caller as it is. Do not answer a write in this way unless it need not
+        be sent: the caller believes that it was executed.
 
         An error raised here after `send()` was called says nothing about the attempt: it may have been executed. A
         write with such an error is looked up, or reported as unknown.
@@ -71,9 +72,13 @@ class Stage:
         return send()
 
     def settle(self, call: CurrentCall, error: BaseException | None) -> None:
-        """Take note of how an admitted attempt ended; None means well. Called once for each `before` that returned.
+        """Take note of how an admitted attempt ended. Called once for each `before` that returned.
 
         An error raised here is dropped: it does not change what happened.
+
+        Args:
+            call: the attempt.
+            error: what it raised; None if it succeeded.
         """
 
 

@@ -41,12 +41,13 @@ _Members = dict[int, tuple[BaseException, Failure]]
 
 
 class Classifier:
-    """Sorts errors by tables of codes. Safe across threads and tasks.
+    """Turns any error, or returned value that is one, into a `Failure`, by code tables. Safe across threads and tasks.
 
     Example:
         >>> from resilience import CodeRegistry
         >>> classifier = Classifier([CodeRegistry.builtin("bitget")])
-        >>> classifier.classify({"code": "43012", "msg": "Insufficient balance"}).category.value
+        >>> failure = classifier.classify({"code": "43012", "msg": "Insufficient balance"})
+        >>> failure.category.value
         'user_fixable'
     """
 

@@ -12,7 +12,7 @@ __all__ = ["Failure", "changed"]
 
 @dataclass(frozen=True)
 class Failure:
-    """What an error means. Without slots, so that `changed` can copy all fields at once.
+    """What an error means: what helps, whether the call was executed, and how long to wait.
 
     Attributes:
         category: what helps: `retryable`, `fatal` or `user_fixable`.
@@ -20,7 +20,7 @@ class Failure:
         names: the code's constants; more than one where the API reuses it.
         registry: name of the registry whose row was used, or None for an unknown code.
         http_status: status of the answer, or None when there was none.
-        executed: whether the *call* may have taken effect: `no`, `maybe`, `n_a`.
+        executed: whether the *call* may have taken effect: `no`, `maybe`, or `n_a` (not applicable) for a read.
         retry_after: seconds the server asks us to wait, or None.
         retry_at: the same as Unix time in seconds, or None.
         remedy: one sentence that a human can act on; may be empty.
@@ -29,16 +29,17 @@ class Failure:
         operation: name of the operation, or None outside a pipeline.
         key: the idempotency key, or None.
         sent_at: stamp of the first attempt, Unix seconds, or None when nothing was sent.
-        hint: how to try again, in one word of the rule: `backoff`, `query_first`, `resync_clock`, …
-        duplicate: the code says that the idempotency key is in use already.
-        known: a table has the code, or there was none and a status or a transport error explains the failure.
-        guessed: nothing explains it: the policy's rule for unknown errors applies, with its limit of attempts.
+        hint: how to try again, as one word of the rule, such as `backoff`, `query_first` or `resync_clock`.
+        duplicate: whether the code says that the idempotency key is in use already.
+        known: whether a table has the code; without a code, whether a status or a transport error explains the failure.
+        guessed: whether nothing explains the error, so that the policy's rule for unknown errors applies, with its
+            limit of attempts.
         items: the failures of single items of a batch, each with its own code and key, where an
             otherwise successful answer lists some.
         proof: how sure `executed == "no"` is: `proven`, `likely`, or `none` where it is not `no`.
         lookup_error: what a broken reconciler raised or returned, else None.
-        banned: the answer says that the client is banned, and until when.
-        hold_scope: what the wait concerns by the venue's data, `host` or `operation`; None where that says nothing.
+        banned: whether the answer says that the client is banned, and until when.
+        hold_scope: what the wait concerns by the venue's data, `host` or `operation`; None if the data says nothing.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 

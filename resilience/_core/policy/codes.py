@@ -27,7 +27,7 @@ a gateway may do after it has passed the request on. `none`: it may have taken e
 
 
 class Category(StrEnum):
-    """What helps against a failure."""
+    """What helps against a failure. Each is a string, so `failure.category == "retryable"` works."""
 
     RETRYABLE = "retryable"
     """The same request may succeed within about an hour without any change."""
@@ -39,7 +39,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The meaning of one code.
+    """The meaning of one code: one row of a code table.
 
     Attributes:
         code: the API's code as a string, leading zeros kept.

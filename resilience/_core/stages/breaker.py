@@ -38,12 +38,13 @@ class _Surroundings(NamedTuple):
 class Breaker(SwitchableBreaker):
     """Admits attempts or rejects them; can be switched, exported and described. Safe across threads and tasks.
 
-    What an attempt calls is in `BreakerMachine`, and what switches it in `SwitchableBreaker`; both need nothing of this
-    class.
-
     Attributes:
+        key: what it guards: a host, an operation or another key; the policy's name if it guards the whole policy.
         use: what is known of its use, for its pool: `NEW`, `USED_ONCE`, `USED`, or what its counter has shown.
     """
+
+    # What an attempt calls is in `BreakerMachine`, and what switches it in `SwitchableBreaker`; both need nothing of
+    # this class.
 
     __slots__ = ("_surroundings", "use")
 
@@ -101,7 +102,9 @@ class Breaker(SwitchableBreaker):
 
     @property
     def state(self) -> str:
-        """Return `closed`, `open`, `half-open` or `isolated`; an open one turns half-open at the next attempt.
+        """Return `closed`, `open`, `half-open` or `isolated`.
+
+        An open breaker whose time is over becomes half-open with the next attempt.
 
         It is isolated by its own `isolate` until `close`, and by `Policies.isolate` until `Policies.release`.
         """
@@ -109,7 +112,7 @@ class Breaker(SwitchableBreaker):
 
     @property
     def counts(self) -> dict[str, int]:
-        """What its window has counted: `succeeded`, `failed`, and `slow`, which are among those that succeeded.
+        """What its window has counted: `succeeded`, `failed`, and `slow`, which are part of `succeeded`.
 
         Reading it takes no lock that an attempt waits for.
         """
@@ -118,12 +121,12 @@ class Breaker(SwitchableBreaker):
 
     @property
     def transitions(self) -> dict[str, int]:
-        """How often it has gone to each state. Being isolated by `Policies.isolate` is counted by that."""
+        """How often it has changed to each state. `Policies.isolate` does not count here."""
         return dict.fromkeys(STATES, 0) if self._parts is None else self._parts.states.transitions.copy()
 
     @property
     def open_until(self) -> float | None:
-        """When its first trial is admitted, Unix seconds; None while it is not open, or open until it is closed."""
+        """When its first trial is admitted, Unix seconds; None while it is not open, and while only `close` ends it."""
         left = self._trial_from - self._clock()
         if self._state != "open" or self._isolated or not 0 < left < inf:
             return None
@@ -162,17 +165,16 @@ class Breaker(SwitchableBreaker):
         return saved._asdict()
 
     def restore(self, saved: dict[str, Any], *, emit: bool = True) -> None:
-        """Take a state that `export` gave; attempts that are under way are no longer counted.
+        """Take over a state that `export` returned. Attempts that are under way are no longer counted.
 
-        Counts of another kind of window than its own are left out. Permits of the other process are not restored:
-        its trials are not ours.
+        Counts of another kind of window than its own are left out, and so are the trials of the other process.
 
         Args:
             saved: the state.
-            emit: whether its event is emitted at once; else the next attempt emits it.
+            emit: whether the event of the change is emitted at once; if not, the next attempt emits it.
 
         Raises:
-            ValueError: it is not such a state; the message says why, and nothing has changed.
+            ValueError: `saved` is not such a state; the message says why, and nothing has changed.
         """
         snapshot = read_snapshot(saved)
         rejects_for = -inf if snapshot.state == "closed" else snapshot.left

@@ -21,22 +21,27 @@ _STATES = ("closed", "open", "half-open")
 
 
 class BreakerStore:
-    """Keeps the states of breakers. Derive a class with `load` and `save`.
+    """Keeps the states of breakers over a restart. Derive a class with `load` and `save`.
 
-    Both are called in one thread of their own, and never in a call: they may be slow, and what they raise is reported
-    by the event `breaker_store_failed`.
+    Both are called in a thread of their own, never within a call, so they may be slow. What they raise is reported by
+    the event `breaker_store_failed`.
     """
 
     def load(self) -> Mapping[str, Any]:
-        """Return every record by its breaker's name. A record that is not one is ignored."""
+        """Return every record by its breaker's name. Values that are not records are ignored."""
         raise NotImplementedError
 
     def save(self, name: str, record: Mapping[str, Any]) -> None:
-        """Keep the record of one breaker: plain data, which `json.dumps` takes."""
+        """Keep the record of one breaker.
+
+        Args:
+            name: the breaker's name.
+            record: plain data, which `json.dumps` takes.
+        """
         raise NotImplementedError
 
     def merge(self, stored: Mapping[str, Any], record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return which of two valid records counts: by default the one that was changed later."""
+        """Return the one of two valid records that counts; by default the one that was changed later."""
         return stored if stored["changed_at"] > record["changed_at"] else record
 
 

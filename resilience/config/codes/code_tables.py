@@ -33,7 +33,7 @@ _SAME_API = {
 
 
 class CodeRegistry(core.CodeTable):
-    """The codes of one API, loaded from a file.
+    """The error codes of one API and what each means. Never changed: safe across threads and tasks.
 
     Example:
         >>> CodeRegistry.builtin("bitget").rule("43012").names
@@ -63,7 +63,7 @@ class CodeRegistry(core.CodeTable):
         """Read a code table; its name is that of the file.
 
         Raises:
-            PolicyError: all mistakes in it, with file, line and column.
+            PolicyError: the file has mistakes; the message has each with file, line and column.
         """
         return _registry(Path(path).stem, read_table(read_file(path), os.fspath(path)))
 
@@ -72,7 +72,7 @@ class CodeRegistry(core.CodeTable):
         """Read a mapping with the content of a file.
 
         Raises:
-            PolicyError: all mistakes in it.
+            PolicyError: the mapping has mistakes; the message lists all.
         """
         return _registry(name, read_table(as_node(mapping), f"<{name}>"))
 

@@ -23,7 +23,13 @@ _PRESENT = "present"
 
 
 class Change(NamedTuple):
-    """One changed setting. For whole policies, operations and rows the values are `absent` and `present`."""
+    """One changed setting. For whole policies, operations and rows the values are `absent` and `present`.
+
+    Attributes:
+        path: where it is, such as `read.deadline`.
+        before: the old value.
+        after: the new value.
+    """
 
     path: str
     before: Any

@@ -33,7 +33,7 @@ def resilience_middleware(
 
     Middlewares after it in the session's list run for each attempt: one that signs requests belongs there.
     Middlewares before it, and the session's own `auth`, run once per call. A middleware cannot change the
-    session's timeout, so an attempt is only cancelled at its limit. It belongs to the event loop of its session.
+    session's timeout, so an attempt is cancelled when its time is over. It belongs to the event loop of its session.
 
     Raises:
         TypeError: `operations` has an unknown option.
@@ -41,7 +41,8 @@ def resilience_middleware(
     Example:
         >>> import asyncio
         >>> async def main():
-        ...     async with aiohttp.ClientSession(middlewares=[resilience_middleware("http")]) as session:
+        ...     middlewares = [resilience_middleware("http")]
+        ...     async with aiohttp.ClientSession(middlewares=middlewares) as session:
         ...         return session.closed
         >>> asyncio.run(main())
         False

@@ -37,7 +37,7 @@ class WrappedExchange(Protocol):
     def dry_run(self, call: Any) -> Any:
         """Return the `PreparedRequest` of a call, without sending it; to be awaited if the exchange is async.
 
-        It is the first request of the call: load the markets before, else it is the one that loads them.
+        It is the first request of the call. Load the markets before; otherwise it is the request that loads them.
 
         Raises:
             LookupError: the call made no request in the dry run.
@@ -45,9 +45,9 @@ class WrappedExchange(Protocol):
 
 
 class ExchangeSupport(Protocol):
-    """What is known of one exchange. One instance per wrapped exchange; safe across threads and tasks.
+    """What is known of one exchange. Each wrapped exchange has one instance; safe across threads and tasks.
 
-    A class derived from it overrides what it knows; all other methods say that nothing is known.
+    A derived class overrides the methods for what it knows. All other methods say that nothing is known.
     """
 
     reads_by_get: bool = False
@@ -65,7 +65,7 @@ class ExchangeSupport(Protocol):
         return {}
 
     def prepare(self, request: PreparedRequest) -> Any:
-        """Return the parameters to sign and send; by default what `prepare_params` makes of them.
+        """Return the parameters to sign and send; by default what `prepare_params` returns.
 
         Raises:
             ValueError: they must not be sent; the text says why.
@@ -94,7 +94,7 @@ class ExchangeSupport(Protocol):
         return signed
 
     def finish_message(self, request: Any, message: Any) -> float | None:
-        """Add to a message over a socket what is not part of its order; return its stamp, in Unix seconds, or None."""
+        """Add to a socket message what is not part of its order. Return its stamp, in Unix seconds, or None."""
         return None
 
     def stamp_of(self, signed: Mapping[str, Any]) -> float | None:
@@ -102,15 +102,15 @@ class ExchangeSupport(Protocol):
         return self.stamp(signed.get("headers") or {})
 
     def fence_of(self, request: Any, url: object, headers: object, body: object) -> Fence | None:
-        """Return the bounds of a finished request; None where only those of its operation are known."""
+        """Return the bounds W, P and L of a finished request; None if only those of its operation are known."""
         return None
 
     def has_key(self, request: Any) -> bool:
-        """Return whether a request that writes is one that the key of the call belongs into."""
+        """Return whether a request that writes should carry the key of the call."""
         return True
 
     def stamped_params(self, method: str, path: str, params: Any) -> Any:
-        """Return the parameters to sign, with the time of signing where the exchange takes it as a parameter."""
+        """Return the parameters to sign, with the time of signing if the exchange takes it as a parameter."""
         return params
 
     def stamp(self, headers: Mapping[str, Any]) -> float | None:
@@ -122,15 +122,15 @@ class ExchangeSupport(Protocol):
         return own
 
     def wait_of(self, status: int | None, body: str, headers: Mapping[str, Any]) -> tuple[str, float | None] | None:
-        """Return what a refusal by a limit or a ban keeps from being sent, and for how many seconds; None for others.
+        """Return what a limit or a ban concerns, and for how many seconds; None for an answer that is neither.
 
-        The first is `host` for all that an account sends to the host, or `operation`; the seconds are None where
-        nothing says them.
+        The first is `host` for everything that an account sends to the host, or `operation`. The seconds are None if
+        the answer does not say them.
         """
         return None
 
     def refuses_stamp(self, body: str) -> bool:
-        """Return whether an answer refuses a stamp, of which ccxt makes another class than `InvalidNonce`."""
+        """Return whether an answer rejects a stamp for which ccxt raises another class than `InvalidNonce`."""
         return False
 
     def learn_rejection(self, body: str, sent_at: float) -> bool:
@@ -141,7 +141,7 @@ class ExchangeSupport(Protocol):
             sent_at: the monotonic instant at which its request was sent.
 
         Returns:
-            Whether a stamp was rejected and the body has no time, so that the exchange has to be asked for it.
+            Whether a stamp was rejected and the body has no time, so that the exchange's time must be queried.
         """
         return False
 

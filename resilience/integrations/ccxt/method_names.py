@@ -60,14 +60,14 @@ _PLACES = re.compile(r"(?:create|edit)_(?:\w+_)?orders?(?:_\w+)?")
 
 
 class MethodInfo(NamedTuple):
-    """What the name of a method says about it.
+    """What the name of a method of ccxt says about the method.
 
     Attributes:
         operation: its name in policies and events.
         read: whether it changes nothing.
         idempotent: whether sending it twice changes nothing more.
         key: the parameter that carries the key of a write, or None.
-        path: the template of the endpoint's path, where the method is one endpoint.
+        path: the template of the endpoint's path, if the method is one endpoint; otherwise None.
     """
 
     operation: str

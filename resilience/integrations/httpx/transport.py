@@ -33,7 +33,7 @@ class ResilientTransport(httpx.BaseTransport):
     """A transport that puts every request under a policy. Safe across threads if the inner transport is.
 
     An attempt ends at the headers. If the policy's code tables have an envelope, a JSON body is read within the
-    attempt, also for a caller that streams: a transport cannot see whether it does.
+    attempt, even if the caller streams, because a transport cannot see that.
 
     Example:
         >>> client = httpx.Client(transport=ResilientTransport("http"))

@@ -34,8 +34,8 @@ __all__ = ["ResilientAdapter"]
 class ResilientAdapter(HTTPAdapter):
     """An adapter that puts every request under a policy. Safe across threads, as the `HTTPAdapter` is.
 
-    A retry sends a request with the signature that it has: wrap the client of a signed API instead. An attempt
-    ends after the body; if the caller streams, at the headers.
+    A retry sends the same signature again, so wrap the client instead if the API signs requests. An attempt ends
+    after the body, or at the headers if the caller streams.
 
     Example:
         >>> session = requests.Session()

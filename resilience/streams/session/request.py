@@ -37,7 +37,7 @@ class ClosedClientError(NotSentError):
 
 
 class GaveUpError(ConnectionError):
-    """A socket has given up: the user must fix something first. `failure_of` returns its failure.
+    """A socket has given up: the user must fix something first. `failure_of` returns why.
 
     Attributes:
         failure: why, as its exception event said; a `StreamFailure`.

@@ -27,14 +27,14 @@ class StreamFailure(Failure):
         phase: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
             `fetch_missed`.
         action_text: what the client does about it, in words.
-        action: the name of that action, as code tables have it; empty where there is none.
+        action: the name of that action in code tables; empty if there is none.
         arg: the subscription that it concerns, or None if the venue did not say.
         message: the venue's own message, without secrets, and safe to print.
         caused_by: class of the error, such as `ConnectionRefusedError`.
         socket: name of the client's socket, `public` or `private`.
         wait_for: seconds until the client reconnects or sends again, or None.
         handler: name of the handler that raised; empty if none did.
-        error: what was raised, with its traceback; None if nothing was, as for silence.
+        error: the exception with its traceback; None if nothing was raised, as for silence.
         repeated: how many more failures of this kind the event stands for: those that came while it waited for a
             handler.
     """

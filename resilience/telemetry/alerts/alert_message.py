@@ -24,13 +24,13 @@ _DISCORD_MARKUP = re.compile(r"([\\`*_~|\[\]<>])")
 
 
 class AlertMessage(NamedTuple):
-    """What a message says.
+    """One message about what needs a person.
 
     Attributes:
-        name: which bot needs somebody.
+        name: the name of the bot.
         entries: the new entries, the most urgent first.
         more: how many further entries there are that did not fit.
-        text: the same in lines for people.
+        text: the same as lines of text for people.
     """
 
     name: str

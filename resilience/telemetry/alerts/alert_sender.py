@@ -45,18 +45,18 @@ def send_alerts(
     Args:
         policies: the policies whose events are watched.
         url: where to post. It is a secret, and is never logged.
-        format: `json`, `slack`, `discord`, `telegram`, or a function that makes of an `AlertMessage` what is sent.
+        format: `json`, `slack`, `discord`, `telegram`, or a function that takes an `AlertMessage` and returns the body.
         fields: further fields of each message, such as `{"chat_id": "..."}`, which Telegram needs.
         headers: headers of each request, such as `Authorization`. They are secrets too.
-        name: which bot it is, in the first line; the machine and the process if it is not given.
-        every: seconds between two messages, at least; what happens meanwhile is one message.
+        name: the bot's name for the first line; by default the machine and the process.
+        every: the least seconds between two messages; what happens in between is sent as one message.
         remind_after: seconds after which an entry that is still there is sent once more.
-        open_for: seconds for which a breaker is open before it is an entry.
-        forget_after: seconds after which a failure that has not happened again is no entry any more.
-        log: as in `configure`: where a line about a failing webhook goes.
+        open_for: seconds that a breaker is open before it becomes an entry.
+        forget_after: seconds after which a failure that has not happened again stops being an entry.
+        log: where a line about a failing webhook goes, as in `configure`.
 
     Returns:
-        What ends it: `.close()`, or the end of a `with` block. It closes at exit by itself.
+        The running sender. It ends by `.close()`, at the end of its `with` block, or when the program ends.
 
     Raises:
         ValueError: an argument is wrong. The message does not show the URL.
@@ -64,7 +64,8 @@ def send_alerts(
 
     Example:
         >>> from resilience import Policies
-        >>> alerts = send_alerts(Policies.builtin(), "https://hooks.example.com/services/T0/B0", format="slack")
+        >>> url = "https://hooks.example.com/services/T0/B0"
+        >>> alerts = send_alerts(Policies.builtin(), url, format="slack")
         >>> alerts.close()
         True
     """

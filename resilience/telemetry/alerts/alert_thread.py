@@ -26,7 +26,7 @@ CLOSE_TIMEOUT = 5.0
 
 
 class Alerts:
-    """Alerts that are being sent. Safe across threads; a forked child sends its own from its first event on."""
+    """The running sender of `send_alerts`. Safe across threads; a forked child sends its own alerts."""
 
     def __init__(self, policies: WatchedPolicies, inbox: Inbox, rounds: AlertRounds) -> None:
         """Subscribe, and start the thread."""
@@ -56,7 +56,7 @@ class Alerts:
             self._wake.put(None)  # it takes no lock that a signal handler of the same thread could find taken
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> bool:
-        """Send what waits, and stop. Closing twice is fine.
+        """Send the entries that wait, and stop. A second call does nothing.
 
         Args:
             timeout: seconds after which it gives up.

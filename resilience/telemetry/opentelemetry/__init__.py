@@ -15,21 +15,21 @@ _instrumented: WeakSet[Any] = WeakSet()
 def instrument(policies: Any, tracer_provider: Any = None, meter_provider: Any = None) -> Callable[[], None]:
     """Export the metrics of these policies and trace their calls, until the returned function is called.
 
-    A span per call, a child of it per attempt (`http.request.resend_count` is the attempt's number minus 1), and span
-    events for what is decided. The spans of an instrumented client are inside those of the attempts. Calls are
-    compiled again, once; pipelines that were made from a `Policy` before are not traced.
+    Each call has a span, with a child span per attempt (`http.request.resend_count` is the attempt's number minus 1)
+    and span events for decisions. The spans of an instrumented client are inside those of the attempts. A pipeline that
+    was made from a `Policy` before is not traced.
 
     Args:
-        policies: the `Policies`.
+        policies: the `Policies` whose calls are measured and traced.
         tracer_provider: makes the tracer; the global one by default. With `NoOpTracerProvider()` nothing is traced.
         meter_provider: makes the meter; the global one by default. With `NoOpMeterProvider()` nothing is measured.
 
     Returns:
-        A function that ends it. The instruments of a meter cannot be removed: they export nothing any more.
+        A function that ends it. The instruments of a meter cannot be removed; they export nothing from then on.
 
     Raises:
         ModuleNotFoundError: OpenTelemetry's API is not installed.
-        TypeError: these are no `Policies`.
+        TypeError: the argument is not a `Policies` object.
         RuntimeError: they are instrumented already: each call would be counted and traced twice.
     """
     if isinstance(policies, type) or not hasattr(policies, "trace_calls"):
