@@ -72,13 +72,14 @@ class LiveState:
     def snapshot(self) -> dict[str, Any]:
         """Return what is in force at this moment, as data that `json.dumps` takes.
 
-        The reference describes each key. `healthy` is true while nothing is isolated and no breaker is open. Nothing
-        in it is secret: accounts are digests. Reading it takes no lock that a call waits for.
+        `resilience schema --snapshot` prints a description of each key. `healthy` is true while nothing is isolated and
+        no breaker is open. Nothing in it is secret: accounts are digests. Reading it takes no lock that a call waits
+        for.
         """
         return take_snapshot(self._shared, self._active.policy_set.policies)
 
     def look_up(self, key: str, *, timeout: float = 10.0) -> LookupResult:
-        """Look up the write in doubt with this key now, and settle it where the answer is proof. Sends nothing again.
+        """Look up the write in doubt with this key now, and settle it if the answer is proof. It is never sent again.
 
         Calls the reconciler of its operation, in this thread or, for an async client, in the event loop of its call,
         and blocks until that is done. Emits `write_settled`. A lookup needs the client, so only the process that sent
@@ -90,7 +91,7 @@ class LiveState:
             timeout: seconds that the lookup may take, retries of its requests included.
 
         Returns:
-            What the lookup has shown. Its `outcome` is one of these words:
+            What the lookup has shown, by its `outcome`.
 
             - `found`: the write happened; `value` is the order.
             - `not found`: it did not happen, and cannot happen any more.

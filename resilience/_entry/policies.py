@@ -44,7 +44,10 @@ C = TypeVar("C")
 
 
 class Policies(LiveState):
-    """The policies of one file, layered over the built-in ones. Safe across threads and tasks."""
+    """The policies of one file, layered over the built-in ones. Safe across threads and tasks.
+
+    Make it by `load`, `from_mapping` or `builtin`, which take the same options as the class.
+    """
 
     def __init__(
         self,

@@ -46,9 +46,13 @@ class Sandbox:
         venue: the exchange whose API it speaks, by its name in ccxt.
         rest: base URL of its REST API.
         sockets: its WebSocket connections, and the controls of their faults.
-        key, secret, passphrase: the credentials that it accepts.
+        key: the API key that it accepts.
+        secret: the secret of that key.
+        passphrase: the passphrase of that key.
         policy: path of a policy file that fits its `window`. It has the policy `bitget`, or `ccxt` for another venue.
-        window, processing, lag: the bounds W, P and L of its faults, in seconds.
+        window: W, the seconds for which it accepts a timestamp.
+        processing: P, the most seconds from a valid timestamp until an order is accepted.
+        lag: L, the most seconds until a query sees an accepted order.
         exchange: the state of the exchange.
         clock: the exchange's clock.
         authenticator: the checks of private requests.
@@ -104,8 +108,12 @@ class Sandbox:
             raise ValueError(f"window: expected seconds above 0 up to 3600, got {window!r}")
         if not 0 < pace <= 10_000:
             raise ValueError(f"pace: expected a number above 0 up to 10000, got {pace!r}")
-        self.window, self.processing, self.lag = window, window / 10, window / 15
-        self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
+        self.window: float = window
+        self.processing: float = window / 10
+        self.lag: float = window / 15
+        self.key: str = "sandbox-key"
+        self.secret: str = "sandbox-secret-0123456789"
+        self.passphrase: str = "sandbox-pass"
         self.clock: ExchangeClock = ExchangeClock()
         self.faults: FaultPicker = FaultPicker(seed, faults)
         self.exchange: Exchange = Exchange(seed, hedge=hedge, time_scale=window / _RETENTION_WINDOW)

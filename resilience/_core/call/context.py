@@ -90,7 +90,7 @@ def _forget_call() -> None:
 
 
 class CurrentCall:
-    """What a transport may read of the attempt that it makes. Times are seconds."""
+    """The attempt under way, as the code that sends it may read it and report to it. Times are seconds."""
 
     __slots__ = ("_context",)
 
@@ -124,7 +124,7 @@ class CurrentCall:
 
     @property
     def now(self) -> float:
-        """Return the Unix time of the call's own clock."""
+        """Return the Unix time in seconds, of the call's own clock."""
         return self._context.owner.clock.time()
 
     @property
@@ -141,7 +141,7 @@ class CurrentCall:
         """Report the stamp as `stamp` does, in code that can await; an outbox then does not block the event loop.
 
         Returns:
-            What an async transport has to await before it sends anything; else None.
+            What an async transport must await before it sends anything, or None.
         """
         return None if self._context.stamps is None else self._context.stamps.record_stamp(seconds)
 

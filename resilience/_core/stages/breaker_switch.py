@@ -18,7 +18,7 @@ class SwitchableBreaker(BreakerMachine):
     __slots__ = ()
 
     def open(self) -> None:
-        """Open it for the first open time, as too many failures would."""
+        """Open it for `open_for` of its settings, as too many failures would."""
         self._change_at_once(self._settings.open_for, self._force_open, False)
 
     def isolate(self) -> None:
@@ -26,7 +26,7 @@ class SwitchableBreaker(BreakerMachine):
         self._change_at_once(inf, self._force_open, True)
 
     def close(self, *, reason: str = "") -> None:
-        """Close it and forget what it counted.
+        """Close it, and forget what it has counted.
 
         Args:
             reason: why, for the event `circuit_closed`.

@@ -10,7 +10,14 @@ __all__ = ["Fence"]
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """An API's bounds in seconds: W, P and L of `call/reconcile.py`, and how long a lookup knows an order."""
+    """An API's bounds in seconds, which say when "not found" is proof that a write did not happen.
+
+    Attributes:
+        window: W, for how long after its stamp a signed request is accepted.
+        processing: P, the longest time that the server works on a request after it has checked the stamp.
+        lag: L, the longest time that an accepted order is invisible to a lookup.
+        retention: for how long a lookup knows an order.
+    """
 
     window: float = 30.0
     processing: float = 3.0

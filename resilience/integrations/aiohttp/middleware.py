@@ -29,11 +29,16 @@ MAX_SECOND_TRIES = 64  # requests remembered that aiohttp will try again
 def resilience_middleware(
     policy: str | Policy = "http", *, operations: Mapping[str, Any] | None = None, policies: Policies | None = None
 ) -> Callable[..., Awaitable[aiohttp.ClientResponse]]:
-    """Return a client middleware that puts every request of a session under a policy; arguments as for `wrap`.
+    """Return a client middleware that puts every request of a session under a policy.
 
     Middlewares after it in the session's list run for each attempt: one that signs requests belongs there.
     Middlewares before it, and the session's own `auth`, run once per call. A middleware cannot change the
     session's timeout, so an attempt is cancelled when its time is over. It belongs to the event loop of its session.
+
+    Args:
+        policy: a policy's name, or a `Policy`, for requests that no glob matches.
+        operations: for each glob of requests, such as `post /v1/orders/*`, options as `wrap` takes them.
+        policies: the policies to use instead of the configured ones.
 
     Raises:
         TypeError: `operations` has an unknown option.

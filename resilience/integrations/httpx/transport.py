@@ -47,7 +47,13 @@ class ResilientTransport(httpx.BaseTransport):
         operations: Mapping[str, Any] | None = None,
         policies: Policies | None = None,
     ) -> None:
-        """Make a transport around `transport`, by default httpx's own; the other arguments as for `wrap`.
+        """Make a transport.
+
+        Args:
+            policy: a policy's name, or a `Policy`, for requests that no glob matches.
+            transport: the inner transport, which sends; by default httpx's own.
+            operations: for each glob of requests, such as `post /v1/orders/*`, options as `wrap` takes them.
+            policies: the policies to use instead of the configured ones.
 
         Raises:
             TypeError: `operations` has an unknown option.
@@ -78,7 +84,13 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         operations: Mapping[str, Any] | None = None,
         policies: Policies | None = None,
     ) -> None:
-        """Make a transport around `transport`, by default httpx's own; the other arguments as for `wrap`.
+        """Make a transport.
+
+        Args:
+            policy: a policy's name, or a `Policy`, for requests that no glob matches.
+            transport: the inner transport, which sends; by default httpx's own.
+            operations: for each glob of requests, such as `post /v1/orders/*`, options as `wrap` takes them.
+            policies: the policies to use instead of the configured ones.
 
         Raises:
             TypeError: `operations` has an unknown option.

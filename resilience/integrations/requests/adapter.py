@@ -50,7 +50,13 @@ class ResilientAdapter(HTTPAdapter):
         policies: Policies | None = None,
         **adapter_options: Any,
     ) -> None:
-        """Make an adapter; `policy`, `operations` and `policies` as for `wrap`, the rest as for `HTTPAdapter`.
+        """Make an adapter.
+
+        Args:
+            policy: a policy's name, or a `Policy`, for requests that no glob matches.
+            operations: for each glob of requests, such as `post /v1/orders/*`, options as `wrap` takes them.
+            policies: the policies to use instead of the configured ones.
+            adapter_options: the options of `HTTPAdapter`, such as `pool_maxsize`.
 
         Raises:
             TypeError: `operations` has an unknown option.
