@@ -70,6 +70,7 @@ async def answer_rejected(_request: Request, error: Exception) -> Response:
 
     Example:
         >>> from starlette.applications import Starlette
+        >>> from resilience import RejectedError
         >>> app = Starlette(exception_handlers={RejectedError: answer_rejected})
     """
     body = {"detail": "temporarily unavailable, nothing was sent", "reason": getattr(error, "reason", "")}
