@@ -46,8 +46,8 @@ class Classifier:
     Example:
         >>> from resilience import CodeRegistry
         >>> classifier = Classifier([CodeRegistry.builtin("bitget")])
-        >>> failure = classifier.classify({"code": "43012", "msg": "Insufficient balance"})
-        >>> failure.category.value
+        >>> body = {"code": "43012", "msg": "Insufficient balance"}
+        >>> classifier.classify(body).category.value
         'user_fixable'
     """
 
