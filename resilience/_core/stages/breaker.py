@@ -40,11 +40,10 @@ class Breaker(SwitchableBreaker):
 
     Attributes:
         key: what it guards: a host, an operation or another key; the policy's name if it guards the whole policy.
-        use: what is known of its use, for its pool: `NEW`, `USED_ONCE`, `USED`, or what its counter has shown.
     """
 
     # What an attempt calls is in `BreakerMachine`, and what switches it in `SwitchableBreaker`; both need nothing of
-    # this class.
+    # this class. `use` is what its pool knows of its use: `NEW`, `USED_ONCE`, `USED`, or what its counter has shown.
 
     __slots__ = ("_surroundings", "use")
 
