@@ -80,6 +80,9 @@ class BreakerPool:
             return None
         with self._lock:
             breaker = self._breakers.get(name)
+            own = self._displaced.get((*name, settings)) if self._displaced and not keep_state else None
+            if own is not None:
+                return own
             if breaker is None:
                 # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
                 return self._breakers.setdefault(name, self._new_breaker(policy, key))
@@ -88,9 +91,6 @@ class BreakerPool:
             if keep_state:
                 self._retune(breaker, policy)
                 return breaker
-            own = self._displaced.get((*name, settings))
-            if own is not None:
-                return own
             self._replace(key, breaker)
             breaker = self._breakers[name] = self._new_breaker(policy, key)
             return breaker

@@ -8,6 +8,7 @@ import pybreaker
 
 from resilience import Policy
 from resilience._core.base.events import Events
+from resilience._core.stages.breaker import USED_ONCE
 from resilience._pipeline.breaker_pool import BreakerPool
 from resilience.testing import FakeClock
 
@@ -78,3 +79,27 @@ def test_a_breaker_in_use_is_never_forgotten() -> None:
     breakers.get(policy, "b")
     assert breakers.get(policy, "a") is first
     assert breakers.get(Policy(), "a") is None
+
+
+def test_breakers_of_two_policies_with_one_name() -> None:
+    """One that calls find by their key is kept while it is open; one of a compiled call as long as that call."""
+    first, second = (Policy(name="p", breaker={"consecutive": 1, "open_for": open_for}) for open_for in (1, 2))  # type: ignore[arg-type]
+    breakers = BreakerPool(FakeClock(), Events(), max_breakers=2)
+    for key in ("a", "b", "c", "d"):
+        found = breakers.get(first, key)
+        assert found is not None
+        found.use = USED_ONCE
+        if key in "ab":
+            found.open()
+        del found
+        assert breakers.get(second, key) is not None
+    opened = [breakers.get(first, key) for key in ("a", "b")]
+    assert [breaker.state for breaker in opened if breaker is not None] == ["open", "open"]
+    compiled = breakers.get(second, "e")
+    assert breakers.get(first, "e") is not compiled
+    assert compiled in breakers.all()
+    breakers.subscribe(pybreaker.CircuitBreakerListener())
+    assert all(len(breaker._watchers) == 1 for breaker in opened if breaker is not None)
+    del compiled
+    assert len(breakers._displaced) == 3  # the closed one that was not needed any more is gone
+    assert [breaker.settings.open_for for breaker in breakers.all() if breaker.key == "e"] == [1.0]
