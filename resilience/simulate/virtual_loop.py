@@ -107,13 +107,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise RuntimeError("deadlock: a task waits on this virtual loop, and no timer is left that could wake it")
         when, number, due = heappop(timers)
         # Cancelled timers stay in the heap until they reach the top: removing one from a heap is linear.
-        if not _is_set(when, number, due):
+        if due.timer != number if due.__class__ is LightTask else due.cancelled():  # `_is_set`, without its call
             return
         if when > self._now:  # a timer may be set for the past; time never runs backwards
             self._now = when
         if timers and timers[0][0] <= self._now:
             self._make_ready(when, number, due)  # and what is due at the same instant, before the first of them runs
-        elif due.__class__ is LightTask or due.__class__ is _Handle:
+        elif due.__class__ is LightTask:
+            due.step()
+        elif due.__class__ is _Handle:
             self._run(due)
         else:
             due.set_result(None)
