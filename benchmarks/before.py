@@ -55,6 +55,13 @@ def measured(home: Path) -> dict[str, float]:
     return times
 
 
+def unpack(commit: str, repository: Path, folder: str) -> None:
+    """Write the files of a commit into a folder."""
+    archive = subprocess.run(["git", "archive", commit], cwd=repository, check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        packed.extractall(folder, filter="data")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("commit", nargs="?", default=BEFORE_PROOF)
@@ -63,9 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     here = Path(__file__).parent.parent
     with tempfile.TemporaryDirectory() as folder:
-        archive = subprocess.run(["git", "archive", options.commit], cwd=here, check=True, capture_output=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-            packed.extractall(folder, filter="data")
+        unpack(options.commit, here, folder)
         homes = {THEN: Path(folder), NOW: here}
         times: dict[str, list[dict[str, float]]] = {name: [] for name in homes}
         for _ in range(options.rounds):

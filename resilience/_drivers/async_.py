@@ -161,6 +161,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker 
                     breaker.succeeded(permit, started)
                     plan.with_breaker(breaker).emit_breaker_events()
             return result
+        token = timer = None  # thousands of calls may wait
         failed_call = FailedCall(plan.operation, args, kwargs, key)
         begun = CallContext(plan, deadline, until, key, stamps)
         recovery = Recovery(plan.with_breaker(breaker), failed_call, begun, context, permit, started, outer, record)

@@ -72,22 +72,23 @@ def recover(recovery: Recovery, fn: Callable[..., Any], failed: Any, waits: Wait
     """Carry out the steps of a recovery until one ends the call."""
     clock, outer = recovery.plan.clock, CONTEXT.get()
     try:
-        step = recovery.on_failure(failed)
+        # Not one `Step`, which a waiting call would keep.
+        action, value = recovery.on_failure(failed)
         while True:
-            if step.action is Action.WAIT:
+            if action is Action.WAIT:
                 # Not by `_wait`: thousands of calls may wait here, and each generator takes a quarter of a kilobyte.
-                _, error = yield waits.pause, (clock, recovery, step.value), _NO_KEYWORDS
+                _, error = yield waits.pause, (clock, recovery, value), _NO_KEYWORDS
                 if error is not None:
                     raise error
-                step = recovery.after_wait()
-            elif step.action is Action.SEND:
-                step = yield from _attempt(recovery, fn, outer, waits)
-            elif step.action is Action.LOOK_UP:
-                step = yield from _look_up(recovery, outer, waits)
+                action, value = recovery.after_wait()
+            elif action is Action.SEND:
+                action, value = yield from _attempt(recovery, fn, outer, waits)
+            elif action is Action.LOOK_UP:
+                action, value = yield from _look_up(recovery, outer, waits)
             else:
                 if recovery.plan.info.discard is not None:
                     yield from _discard(recovery, waits)
-                return step
+                return Step(action, value)
     except BaseException as error:
         recovery.abandon(error)
         yield from _discard(recovery, waits)

@@ -6,7 +6,6 @@ All randomness comes from the seed. `run_scenario` runs on any loop; on a virtua
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from functools import partial
 from math import log
@@ -15,6 +14,7 @@ from typing import Any
 
 from .clients import Call, Client
 from .incidents import Surge
+from .light_task import LightTask
 from .old_names import renamed_keyword
 from .outcome import Outcome, SimulatedRequest
 from .scenario import Scenario
@@ -94,10 +94,12 @@ async def run_scenario(
     tasks = []
     if on_sample is not None:
         tasks.append(loop.create_task(_sample(on_sample)))
-    await _wait_for_end(scenario, outcome)
-    arrivals.stop()
-    for task in tasks:
-        task.cancel()  # requests under way are cancelled with the loop
+    try:
+        await _wait_for_end(scenario, outcome)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await arrivals.stop()
     return outcome
 
 
@@ -108,6 +110,9 @@ async def _sample(on_sample: Callable[[float], None], step: float = 0.5) -> None
         on_sample(time())
         due += step
         await asyncio.sleep(due - time())
+
+
+_Task = asyncio.Task[None] | LightTask
 
 
 class _Arrivals:
@@ -123,14 +128,21 @@ class _Arrivals:
         self._rate, self._surges = outcome.scenario.rate * len(calls), outcome.scenario.surges
         self._uniform = random.random
         # The loop keeps only weak references to tasks, so that the dict keeps those under way alive.
-        self._tasks = dict[float, asyncio.Task[None]]()
+        self._tasks = dict[float, _Task]()
         self._loop = asyncio.get_running_loop()
+        self._start: Any = getattr(self._loop, "start", self._loop.create_task)
         self._due = self._loop.time()
         self._timer = self._wait()
 
-    def stop(self) -> None:
-        """Begin no more requests; those under way are cancelled with the loop."""
+    async def stop(self) -> None:
+        """Begin no more requests and cancel those under way."""
         self._timer.cancel()
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+        for _ in range(1000):  # a client that takes longer to end is left to the end of the loop
+            if not self._tasks:
+                break
+            await asyncio.sleep(0.001)
 
     def _wait(self) -> asyncio.TimerHandle:
         rate = self._rate * _factor(self._surges, self._due) if self._surges else self._rate
@@ -143,15 +155,10 @@ class _Arrivals:
         request = SimulatedRequest(loop.time())
         self._requests.append(request)
         call = self._calls[int(self._uniform() * len(self._calls))]
-        task: asyncio.Task[None] = _START(_make_request(request, call, loop.time, self._tasks, due), loop=loop)
+        task = self._start(_make_request(request, call, loop.time, self._tasks, due))
         if not task.done():
             self._tasks[due] = task
         self._timer = self._wait()
-
-
-# A request that is rejected, or answered without a wait, never becomes a callback of the loop.
-_OPTIONS: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-_START: Any = partial(asyncio.Task, **_OPTIONS)
 
 
 def _factor(surges: tuple[Surge, ...], now: float) -> float:
@@ -162,16 +169,17 @@ def _factor(surges: tuple[Surge, ...], now: float) -> float:
 
 
 async def _make_request(
-    request: SimulatedRequest, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], key: float
+    request: SimulatedRequest, call: Call, time: Callable[[], float], tasks: dict[float, _Task], key: float
 ) -> None:
     try:
         # A model client returns 200 for a good answer; a body, or the value of a fallback, is something else.
         request.answered = await call() == 200
         request.deceived = not request.answered
+        request.ended = time()
     except Exception:
-        pass  # counts as not answered
-    request.ended = time()
-    tasks.pop(key, None)
+        request.ended = time()  # counts as not answered
+    finally:
+        tasks.pop(key, None)
 
 
 async def _wait_for_end(scenario: Scenario, outcome: Outcome) -> None:

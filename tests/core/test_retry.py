@@ -180,11 +180,16 @@ def test_no_number_of_attempts_overflows(attempt: int) -> None:
     assert bounds(BackoffSettings(initial=0.1, factor=100, max=86400, jitter="none"), attempt) == (86400.0, 86400.0)
 
 
-def test_tenacitys_objects_get_the_seconds_waited() -> None:
-    """They get the seconds waited so far and the next wait."""
-    schedule = Schedule(RetrySettings(backoff=BackoffSettings(kind="constant", initial=2, jitter="none")), lambda: 0.5)
+@pytest.mark.parametrize("stop", [None, tenacity.stop_after_attempt(3)], ids=["built-in", "of a user"])
+def test_tenacitys_objects_get_the_seconds_waited(stop: Any) -> None:
+    """They get the seconds waited so far and the next wait; those of a user get all that tenacity gives them."""
+    backoff = BackoffSettings(kind="constant", initial=2, jitter="none")
+    schedule = Schedule(RetrySettings(stop=stop, backoff=backoff), lambda: 0.5)
     state = schedule.begin(7.0, (1,), {"two": 2})
-    assert (state.start_time, state.args, state.kwargs) == (7.0, (1,), {"two": 2})
+    assert state.start_time == 7.0
+    if stop is not None:
+        assert isinstance(state, tenacity.RetryCallState)
+        assert (state.args, state.kwargs) == ((1,), {"two": 2})
     assert [schedule.stops(state, number, 8.0, None) for number in (1, 2, 3)] == [False, False, True]
     assert (state.attempt_number, state.outcome_timestamp) == (3, 8.0)
     assert [schedule.delay(state), schedule.delay(state)] == [2.0, 2.0]

@@ -19,11 +19,13 @@ WORDS |= {"ASYNC": "SYNC", "AsyncIter": "Iter", "apoll": "poll", "areplay": "rep
 """What is one in the sync and in the async twin; `_sync` is taken out in the end."""
 DIFFERENCES = {
     # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
-    # context may be left in a task other than the one that entered it, whose own context then stays.
+    # context may be left in a task other than the one that entered it, whose own context then stays. What a
+    # task that waits does not need is dropped.
     ("_drivers/sync.py:compile_sync", "_drivers/async_.py:compile_async"): """
         - slot = new_slot(args, kwargs, None)
         + slot = new_slot(args, kwargs, end_of_loop())
         + timer = None
+        + token = timer = None
         - result = fn(*args, **kwargs) if kwargs else fn(*args)
         + if until != inf:
         + timer = begin(until, started, now)

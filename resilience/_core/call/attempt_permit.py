@@ -19,7 +19,7 @@ class AttemptPermit:
     """The permit of one call's attempts, of which one is under way at a time. Used by one thread or task.
 
     Attributes:
-        trial: the permit that an attempt without a gate gets if the breaker is half-open; None without a breaker.
+        trial: the permit that an attempt without a gate gets if the breaker is half-open; None before `new_trial`.
     """
 
     __slots__ = ("_permit", "_plan", "trial")
@@ -27,8 +27,13 @@ class AttemptPermit:
     def __init__(self, plan: Plan, permit: PermitOrGeneration | None) -> None:
         self._plan = plan
         self._permit = permit
-        # One for all attempts that pass no gate.
-        self.trial: Permit | None = None if plan.breaker is None else Permit()
+        self.trial: Permit | None = None
+
+    def new_trial(self) -> Permit | None:
+        """Return the permit for a half-open breaker: one for all attempts that pass no gate, made for the first."""
+        if self.trial is None and self._plan.breaker is not None:
+            self.trial = Permit()
+        return self.trial
 
     def take(self, now: float, call: FailedCall, gate: AttemptGate | None) -> bool:
         """Take the permit of the next attempt; False when the breaker rejects it.
@@ -43,7 +48,7 @@ class AttemptPermit:
             permit = gate.permit
         elif plan.breaker is not None:
             high_priority = plan.gate.high_priority(call.args, call.kwargs)
-            permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
+            permit = plan.breaker.admit(now, self.new_trial(), high_priority=high_priority)
             plan.emit_breaker_events()
             if permit is None:
                 return False

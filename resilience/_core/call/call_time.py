@@ -12,7 +12,7 @@ from .sleep_watch import SleepWatch
 __all__ = ["CallTime"]
 
 
-class CallTime:
+class CallTime(SleepWatch):
     """The time of one call. Used by one thread or task.
 
     Attributes:
@@ -20,11 +20,10 @@ class CallTime:
         waited: seconds waited so far.
     """
 
-    __slots__ = ("_clock", "_until", "_watch", "ahead", "waited")
+    __slots__ = ("_until", "ahead", "waited")
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._watch = SleepWatch(clock)
+        super().__init__(clock)
         self._until = 0.0
         self.ahead = 0.0
         self.waited = 0.0
@@ -32,10 +31,6 @@ class CallTime:
     def now(self) -> float:
         """Return this call's monotonic time, waits that a test clock cut short counted in full."""
         return self._clock.monotonic() + self.ahead
-
-    def seconds_slept(self) -> float:
-        """Return for how long the machine has slept since this was last asked."""
-        return self._watch.seconds_slept()
 
     def begin_wait(self, seconds: float) -> None:
         """Count a wait that begins now."""

@@ -39,7 +39,9 @@ class OperationEvents:
     def emit(self, name: str, **fields: Any) -> None:
         """Emit an event of this operation if anybody listens."""
         if self._events.listeners:
-            self._events.emit(name, **{**self._names, **fields})
+            fields = {**self._names, **fields}
+            if self._events.wants(name, fields):
+                self._events.deliver(name, fields)
 
     def deliver(self, name: str, fields: Mapping[str, Any]) -> None:
         """Deliver an event of this operation that a listener wants; see `Events.wants`."""

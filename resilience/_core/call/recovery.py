@@ -154,8 +154,9 @@ class Recovery:
         self._admitted = None if late else gate.admit_retry_at_once(self.now())
         if self._admitted is not None:
             return None
-        if history.permit.trial is not None:
-            history.permit.trial.is_over = is_over
+        trial = history.permit.new_trial()
+        if trial is not None:
+            trial.is_over = is_over
         if not (late or gate.is_needed or gate.hold.current):
             return None
         return AttemptGate(gate, self.call, history.context.deadline, self._time.ahead, is_over)

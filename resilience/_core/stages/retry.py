@@ -32,6 +32,16 @@ Random = Callable[[], float]
 """Returns a number in [0, 1)."""
 
 
+class BuiltInState:
+    """What the built-in stop and wait read of a call: a `RetryCallState` takes twice the memory of a waiting call."""
+
+    __slots__ = ("attempt_number", "idle_for", "outcome_timestamp", "start_time", "upcoming_sleep")
+
+    def __init__(self) -> None:
+        self.attempt_number = 1
+        self.idle_for = self.upcoming_sleep = 0.0
+
+
 class Schedule:
     """The stop and wait objects of one policy. Holds no state of a call: safe across threads and tasks.
 
@@ -49,14 +59,14 @@ class Schedule:
         self._stop = retry.stop or tenacity.stop_after_attempt(retry.max_attempts)
         self._wait = retry.wait or _wait(retry.backoff, random)
 
-    def begin(self, started: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tenacity.RetryCallState:
-        """Return the tenacity state of one call that began at this monotonic second."""
+    def begin(self, started: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the state of one call that began at this second: tenacity's own for stop and wait of the user's."""
         # `Retrying.iter` would do as well and costs four times as much: it builds a list of actions for each attempt.
-        state: tenacity.RetryCallState = self._new_state(None, None, args, kwargs)
+        state: Any = self._new_state(None, None, args, kwargs) if self._of_user else BuiltInState()
         state.start_time = started
         return state
 
-    def stops(self, state: tenacity.RetryCallState, attempt: int, now: float, outcome: object) -> bool:
+    def stops(self, state: Any, attempt: int, now: float, outcome: object) -> bool:
         """Return whether this attempt was the last.
 
         Raises:
@@ -76,14 +86,14 @@ class Schedule:
             # The error's traceback holds frames that hold the state: a state that kept the error would be a cycle.
             state.outcome = None
 
-    def delay(self, state: tenacity.RetryCallState) -> float:
+    def delay(self, state: Any) -> float:
         """Return the seconds to wait before the next attempt; called after `stops`."""
-        delay = state.upcoming_sleep if self._of_user else self._ask_wait(state)
+        delay: float = state.upcoming_sleep if self._of_user else self._ask_wait(state)
         state.upcoming_sleep = delay
         state.idle_for += delay
         return delay
 
-    def _ask_wait(self, state: tenacity.RetryCallState) -> float:
+    def _ask_wait(self, state: Any) -> float:
         delay = float(self._wait(state))
         if delay != delay:
             raise ValueError("the wait object of the policy returned NaN")
