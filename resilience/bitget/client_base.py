@@ -25,6 +25,7 @@ from .client_ids import check_key
 from .confirmation import find_problem
 from .envelope import read_envelope
 from .errors import BitgetApiError
+from .lookups import listed_for
 from .operations import BY_PATH, TIME
 from .policy_view import PolicyView
 from .signing import SECRET_HEADERS, Signer, sorted_query
@@ -97,6 +98,7 @@ class BitgetClientBase(PolicyView):
         self.clock = ServerClock(clock)
         self._signer = Signer(key, secret, passphrase, demo=demo, locale=locale)
         self._session = self._new_session() if session is None else self._adopt_session(session)
+        listed_for()  # loads the venue's file now, so that a first call need not
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {vars(self).get('base_url', 'not made yet')}>"
