@@ -6,7 +6,6 @@ import asyncio
 import http.server
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -211,7 +210,6 @@ class CcxtBots:
         """Return an exchange of ccxt that talks to a sandbox or a scripted server."""
         cls = getattr(import_module("ccxt.async_support" if self.asynchronous else "ccxt"), name)
         keys = {"apiKey": "sandbox-key", "secret": "sandbox-secret-0123456789", "password": "sandbox-pass"}
-        keys["cafile"] = os.environ["SSL_CERT_FILE"]
         exchange = cls({**keys, "enableRateLimit": False, "options": {"uta": False}, **config})
         exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], where.rest)
         exchange.timeout_on_exit = 0
@@ -224,7 +222,6 @@ class CcxtBots:
         cls = getattr(import_module("ccxt.async_support" if self.asynchronous else "ccxt"), name)
         keys = {"apiKey": "account-1", "secret": "c2VjcmV0", "password": "words"}
         keys |= {"walletAddress": "0x" + "12" * 20, "privateKey": "0x" + "34" * 32}
-        keys["cafile"] = os.environ["SSL_CERT_FILE"]
         exchange = cls({**keys, "enableRateLimit": False, **config})
         exchange.urls["api"] = _moved(exchange.urls["api"], url)
         exchange.timeout_on_exit = 0

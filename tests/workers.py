@@ -9,14 +9,17 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 ROOT = Path(__file__).parents[1]
 WORTH_IT = 30
 """Rewriting so many files takes longer than starting processes for it."""
 
-# Each client of httpx reads the certificates of 140 authorities, which takes 30 ms. No test reaches a public server.
+# Each client of httpx or async ccxt reads the certificates of 140 authorities, which takes 30 ms. No test reaches a
+# public server, so one certificate will do: for the programs that a test starts, and for clients that ask certifi.
 os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "data" / "certificates.pem")
+certifi.where = lambda: os.environ["SSL_CERT_FILE"]
 # Without bytecode each worker rewrites all assertions, and each program that a test starts compiles the library.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

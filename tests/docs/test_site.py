@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.slow  # a build of the site costs what a thousand other tests cost
 PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 
@@ -52,7 +53,6 @@ class Loads(HTMLParser):
             self.addresses.append(attributes.get("src") or attributes.get("href") or "")
 
 
-@pytest.mark.slow
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     """Scripts, styles, fonts and pictures are all the site's own; so are those that its styles name."""
     foreign = []
@@ -112,7 +112,6 @@ SEARCHES = {"metrics": "What to watch", "logging": "Logging and your program", "
 """What a reader searches for, and the page that has the answer."""
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_in_a_browser(site: Path, served: str) -> None:
     """On a phone and on a desktop, light and dark: no page is too wide, no error is logged, and the search works."""
