@@ -15,10 +15,6 @@ import pytest
 
 import resilience
 
-grimp = pytest.importorskip("grimp", reason="needs the extra dev")
-complexity = pytest.importorskip("radon.complexity", reason="needs the extra dev")
-visitors = pytest.importorskip("radon.visitors", reason="needs the extra dev")
-
 pytestmark = pytest.mark.slow  # what a checkout contains is read once, and costs what two hundred other tests cost
 
 ROOT = Path(resilience.__file__).parent
@@ -82,6 +78,7 @@ def test_the_top_level_is_small() -> None:
 
 def test_no_circle_of_files() -> None:
     """Modules import each other in one direction only; imports for type checkers do not count."""
+    grimp = pytest.importorskip("grimp", reason="needs the extra dev")
     graph = grimp.build_graph("resilience", exclude_type_checking_imports=True, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     try:
@@ -204,7 +201,7 @@ def test_names_say_what_they_name() -> None:
 
 def functions_in(block: Any) -> Iterator[Any]:
     """Yield a function and those inside it, or the methods of a class and those inside them."""
-    if isinstance(block, visitors.Function):
+    if hasattr(block, "is_method"):
         yield block
     for inner in (*getattr(block, "methods", ()), *getattr(block, "closures", ())):
         yield from functions_in(inner)
@@ -213,11 +210,12 @@ def functions_in(block: Any) -> Iterator[Any]:
 @cache
 def branches() -> list[tuple[int, str]]:
     """Return the number of branches and the name of each function."""
+    radon = pytest.importorskip("radon.complexity", reason="needs the extra dev")
     return sorted(
         (function.complexity, f"{name_of(path)}: {function.name}")
         for path in files()
-        for block in complexity.cc_visit(path.read_text(encoding="utf-8"))
-        if isinstance(block, visitors.Class) or not block.is_method  # methods come with their class too
+        for block in radon.cc_visit(path.read_text(encoding="utf-8"))
+        if hasattr(block, "methods") or not block.is_method  # methods come with their class too
         for function in functions_in(block)
     )
 
