@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, settings
 
 from resilience.testing import AsyncScriptedTransport, ScriptedTransport
 
+pytest_plugins = ["tests.workers"]
+
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 

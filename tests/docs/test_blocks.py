@@ -87,7 +87,8 @@ def test_the_three_commands_of_the_readme() -> None:
     """They install extras that exist, and CI runs the tests the same way."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert set(re.findall(r"'\.\[(\w+)\]'", readme)) == {"cli", "console", "dev"} <= set(extras)
+    assert set(re.findall(r"'\.\[(\w+)\]'", readme)) == {"cli", "console", "test"} <= set(extras)
+    assert extras["dev"][0] == "resilience-middleware[docs,test]"
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "-e '.[dev]'" in script
     assert script.splitlines()[-1].startswith('"$bin/python" -m pytest')

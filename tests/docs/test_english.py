@@ -64,6 +64,7 @@ def prose() -> Iterator[tuple[str, int, str]]:
         yield from ((table.relative_to(ROOT).as_posix(), *line) for line in lines)
 
 
+@pytest.mark.slow  # it reads every line of prose
 def test_dropped_words_stay_out() -> None:
     """No page, docstring, comment, message or remedy has them; the message says what to write instead."""
     any_of_them = re.compile("|".join(DROPPED), re.IGNORECASE)

@@ -96,7 +96,7 @@ def test_what_pages_need_exists() -> None:
 def test_the_table_of_extras_is_complete() -> None:
     """The README lists every extra but those that are for work on the library itself."""
     listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert listed == sorted(EXTRAS.keys() - {"bench", "dev", "docs", "mutants"})
+    assert listed == sorted(EXTRAS.keys() - {"bench", "dev", "docs", "mutants", "test"})
 
 
 def test_the_page_on_installing_has_the_table_of_the_readme() -> None:

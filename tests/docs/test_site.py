@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _ITEM = re.compile(r'<li class="doc-section-item field-body">(.*?)</li>', re.DOTALL)
+pytestmark = pytest.mark.slow  # a build of the site costs what a thousand other tests cost
 PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 
@@ -53,7 +54,6 @@ class Loads(HTMLParser):
             self.addresses.append(attributes.get("src") or attributes.get("href") or "")
 
 
-@pytest.mark.slow
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     """Scripts, styles, fonts and pictures are all the site's own; so are those that its styles name."""
     foreign = []
@@ -132,7 +132,6 @@ SEARCHES = {
 """What a reader searches for, and a page that has the answer, one of the first three results."""
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_in_a_browser(site: Path, served: str) -> None:
     """On a phone and on a desktop, light and dark: no page is too wide, no error is logged, and the search works."""

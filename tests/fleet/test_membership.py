@@ -127,6 +127,7 @@ def test_a_store_that_goes_and_comes_back_is_reported_once(own_server: Any) -> N
         restarted = type(own_server)(port=port)
         with restarted:
             wait_for(lambda: shared_of(policies)["connected"])
+            wait_for(lambda: any(event.name == "shared_back" for event in events))  # it is emitted a moment later
     assert [event.name for event in events if event.name.startswith("shared")] == ["shared_lost", "shared_back"]
 
 
