@@ -132,7 +132,7 @@ def test_what_is_remembered_is_what_would_be_found(drawn: list[BaseException], r
     [
         Dynamic(), Computed("43012"), Odd(), Impostor(), {"code": "1"}, DeadlineExceededError(), KeyboardInterrupt(),
         ExceptionGroup("several", [ValueError()]), SdkError(body={}), SdkError({}), SdkError(b"x"), SdkError("x" * 600),
-        SdkError(code="x" * 600), SdkError(*range(50)), requests.HTTPError([]),
+        SdkError(code="x" * 600), SdkError(ValueError(), code="x" * 600), SdkError(*range(50)), requests.HTTPError([]),
     ],
 )  # fmt: skip
 def test_without_a_key(error: object) -> None:

@@ -62,9 +62,7 @@ class AttemptPermit:
     def settle(self, failure: Failure, outcome: Any, now: float, *, is_rejected: bool) -> None:
         """Report a failed attempt to the breaker: failures of the service count, everything else is neutral."""
         breaker, permit = self._plan.breaker, self._permit
-        if breaker is None:
-            return
-        if permit is not None:
+        if breaker is not None and permit is not None:
             if counts_as_failure(failure) and not is_rejected:
                 breaker.failed(permit, now, outcome)
             else:

@@ -75,12 +75,9 @@ class LookupDecision:
 
     def reopen_if_reported(self) -> bool:
         """Return whether a stream has seen the order; a write that lookups had cleared before is open again then."""
-        if self.open_write is None or self.open_write.reported is None:
+        if self.open_write is None or self.open_write.reported is None or self._history.uncertain_write is None:
             return False
-        write = self._history.sent.uncertain_write
-        if write is None:
-            return False
-        write.reopen()
+        self._history.uncertain_write.reopen()
         return True
 
     def begin_attempt(self) -> None:
