@@ -202,7 +202,8 @@ class BreakerMachine:
 
     def failed(self, permit: int | Permit, now: float, error: object = None) -> None:
         """Settle an attempt that the service failed."""
-        self._count_against(permit, now, error)
+        (self._parts or self._make_parts()).states.prepare()  # before the lock: an import may run
+        self._locked(self._count_bad, permit, now, error, False)
 
     def released(self, permit: int | Permit) -> None:
         """Settle an attempt that says nothing about the service (neutral), or that was abandoned."""
@@ -311,15 +312,16 @@ class BreakerMachine:
         Where this thread has the lock already, a signal handler has interrupted a change: the holder makes this one
         when it is done, and None is returned.
         """
-        if is_mine(self._lock):
-            self._deferred.append((change, args))
+        lock, deferred, *_ = self._parts or self._make_parts()
+        if is_mine(lock):
+            deferred.append((change, args))
             return None
-        with self._lock:
-            if self._deferred:
+        with lock:
+            if deferred:
                 self._apply_deferred()  # what an interrupted holder has left
             result = change(*args)
-        while self._deferred:  # the handler may run as late as while the lock is released
-            with self._lock:
+        while deferred:  # the handler may run as late as while the lock is released
+            with lock:
                 self._apply_deferred()
         return result
 
@@ -338,8 +340,8 @@ class BreakerMachine:
         return isinstance(permit, Permit) and bool(self._locked(self._count_good, permit, now))
 
     def _count_bad(self, permit: int | Permit, now: float, error: object, slow: bool) -> bool:
-        is_trial = permit in self.permits
-        if not is_trial and permit != self._closed_generation:
+        is_trial = permit != self._closed_generation
+        if is_trial and permit not in self.permits:
             return False
         if self._watchers and not slow:
             self._states.queue.append(QueuedNotice("failure", (error,)))

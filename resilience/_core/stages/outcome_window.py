@@ -111,7 +111,7 @@ class OutcomeWindow:
         """Return the counts of the last `span` seconds."""
         if now >= self.end:
             self.close_slice(now)
-        marks, since = self._own_marks(), now - self.span
+        marks, since = self._marks or self._own_marks(), now - self.span
         # Nearly always no mark has left the span since this was last asked, and nothing is copied.
         oldest = marks[0] if len(marks) < 2 or marks[1][0] > since else _marks_since(since, list(marks))[0]
         _, total, failures, slow = oldest
