@@ -56,7 +56,7 @@ class BreakerPool:
         # Two policies made in Python may have one name, and each its breakers: these were replaced by those of another.
         self._replaced: dict[int, ref[Breaker]] = {}
         # Of these, those that calls find by their key, and do not refer to.
-        self._displaced: BoundedDict[tuple[str, str, BreakerSettings], Breaker] = BoundedDict(
+        self._displaced: BoundedDict[tuple[str, str, object], Breaker] = BoundedDict(
             max_breakers, self._closed_displaced
         )
         self._without: frozenset[str] = frozenset()
@@ -80,7 +80,7 @@ class BreakerPool:
             return None
         with self._lock:
             breaker = self._breakers.get(name)
-            own = self._displaced.get((*name, settings)) if self._displaced and not keep_state else None
+            own = self._displaced.get((*name, _hashable(settings))) if self._displaced and not keep_state else None
             if own is not None:
                 return own
             if breaker is None:
@@ -175,7 +175,7 @@ class BreakerPool:
     def _replace(self, key: str, breaker: Breaker) -> None:
         """Take a breaker out, as the key gets one of other settings: it stays for the calls that still use it."""
         if breaker.use is not NEW:
-            self._displaced[breaker.policy, key, breaker.settings] = breaker
+            self._displaced[breaker.policy, key, _hashable(breaker.settings)] = breaker
             return
         self._replaced = {name: reference for name, reference in self._replaced.copy().items() if reference()}
         self._replaced[id(breaker)] = ref(breaker)
@@ -218,7 +218,7 @@ class BreakerPool:
             breaker = None
             yield closed
 
-    def _closed_displaced(self) -> list[tuple[str, str, BreakerSettings]]:
+    def _closed_displaced(self) -> list[tuple[str, str, object]]:
         return [name for name, breaker in self._displaced.copy().items() if breaker.state == "closed"]
 
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
@@ -232,6 +232,15 @@ def _note_use(breaker: Breaker) -> bool:
     """Note how much a breaker has counted; return whether that is what was noted before."""
     before, breaker.use = breaker.use, repr(breaker.outcomes.numbers)  # read without taking a number: see `Counter`
     return breaker.use == before
+
+
+def _hashable(settings: BreakerSettings) -> object:
+    """Return the settings, or their identity where the object that returns keys has no hash; the breaker keeps it."""
+    try:
+        hash(settings)
+    except TypeError:
+        return id(settings)
+    return settings
 
 
 def _record_name(policy: str, key: str) -> str:
