@@ -90,3 +90,20 @@ def test_a_function_without_a_hash_returns_the_keys() -> None:
         assert calls[1]("a") == "a"
         with pytest.raises(CircuitOpenError):
             calls[0]("a")
+
+
+def test_policies_that_are_made_again_leave_no_breakers() -> None:
+    """A program makes its policy anew, with a new function for its keys, and each time a service is down."""
+    pipeline = Pipeline(Policy(name="p"), clock=FakeClock(), log=False)
+
+    def fail(_symbol: str) -> None:
+        raise ConnectionRefusedError
+
+    for _ in range(10):
+        rules: Any = {"consecutive": 1, "open_for": "5s", "key": lambda symbol: symbol}
+        call = Pipeline(Policy(name="p", breaker=rules), shared=pipeline.shared).compile(fail)
+        for expected in (ConnectionRefusedError, CircuitOpenError):
+            with pytest.raises(expected):
+                call("down")
+    gc.collect()
+    assert len(pipeline.shared.breakers.all("p")) <= 2
