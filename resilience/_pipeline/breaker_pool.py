@@ -13,11 +13,11 @@ from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
-from .._core.policy.sections import BreakerSettings
 from .._core.stages.breaker import NEW, USED_ONCE, Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 from .breaker_saving import BreakerSaving
+from .displaced_breakers import DisplacedBreakers, OwnBreakers
 from .storage_bridges import StorageBridges
 
 __all__ = ["BreakerPool"]
@@ -56,9 +56,7 @@ class BreakerPool:
         # Two policies made in Python may have one name, and each its breakers: these were replaced by those of another.
         self._replaced: dict[int, ref[Breaker]] = {}
         # Of these, those that calls find by their key, and do not refer to.
-        self._displaced: BoundedDict[tuple[str, str, BreakerSettings], Breaker] = BoundedDict(
-            max_breakers, self._closed_displaced
-        )
+        self._displaced = DisplacedBreakers(max_breakers)
         self._without: frozenset[str] = frozenset()
         self._watchers: tuple[ListenerAdapter, ...] = ()
         _check_store(store)
@@ -68,7 +66,14 @@ class BreakerPool:
         self._bridges = StorageBridges(pybreaker_storage, clock, events, self.all)
         self._own_watchers: WeakKeyDictionary[Breaker, tuple[ListenerAdapter, ...]] = WeakKeyDictionary()
 
-    def get(self, policy: Policy, key: str, *, keep_state: bool = False) -> Breaker | None:
+    def getter(self, policy: Policy) -> Callable[[str], Breaker | None]:
+        """Return a function that returns the one breaker of a key; as `get`, for calls that do not refer to it."""
+        with self._lock:
+            return partial(self.get, policy, own=self._displaced.of(policy))
+
+    def get(
+        self, policy: Policy, key: str, *, keep_state: bool = False, own: OwnBreakers | None = None
+    ) -> Breaker | None:
         """Return the one breaker of this policy and key, or None when the policy has none.
 
         Where its settings differ from the policy's, it takes the new settings and keeps its state if `keep_state` says
@@ -80,9 +85,10 @@ class BreakerPool:
             return None
         with self._lock:
             breaker = self._breakers.get(name)
-            own = self._displaced.get((*name, settings)) if self._displaced and not keep_state else None
-            if own is not None:
-                return own
+            if not keep_state:
+                own = own if own is not None else self._displaced.find(policy.name, settings)
+                if own and (displaced := own.get(key)) is not None:
+                    return displaced
             if breaker is None:
                 # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
                 return self._breakers.setdefault(name, self._new_breaker(policy, key))
@@ -99,7 +105,7 @@ class BreakerPool:
         """Return every breaker that exists, or those of a policy, by policy and key."""
         # Each copy is one call into C, so that another thread or a signal handler may add breakers.
         replaced = [breaker for reference in self._replaced.copy().values() if (breaker := reference()) is not None]
-        existing = [*self._breakers.copy().values(), *self._displaced.copy().values(), *replaced]
+        existing = [*self._breakers.copy().values(), *self._displaced.all(), *replaced]
         wanted = [breaker for breaker in existing if policy is None or breaker.policy == policy]
         return tuple(sorted(wanted, key=lambda breaker: (breaker.policy, breaker.key)))
 
@@ -174,8 +180,9 @@ class BreakerPool:
 
     def _replace(self, key: str, breaker: Breaker) -> None:
         """Take a breaker out, as the key gets one of other settings: it stays for the calls that still use it."""
-        if breaker.use is not NEW:
-            self._displaced[breaker.policy, key, breaker.settings] = breaker
+        own = None if breaker.use is NEW else self._displaced.find(breaker.policy, breaker.settings)
+        if own is not None:
+            own[key] = breaker
             return
         self._replaced = {name: reference for name, reference in self._replaced.copy().items() if reference()}
         self._replaced[id(breaker)] = ref(breaker)
@@ -218,13 +225,10 @@ class BreakerPool:
             breaker = None
             yield closed
 
-    def _closed_displaced(self) -> list[tuple[str, str, BreakerSettings]]:
-        return [name for name, breaker in self._displaced.copy().items() if breaker.state == "closed"]
-
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
-            for breaker in (*self._breakers.copy().values(), *self._displaced.copy().values()):
+            for breaker in (*self._breakers.copy().values(), *self._displaced.all()):
                 self._let_watch(breaker)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .._core.base.deprecation import warn_safely
@@ -267,7 +266,7 @@ class PolicyCompiler:
         """Return a function that returns the one breaker of a key."""
         policy, shared = self.policy, self.shared
         if not self._keep_state:
-            return partial(shared.breakers.get, policy)
+            return shared.breakers.getter(policy)
 
         def get(key: str) -> Breaker | None:
             breaker = shared.breakers.get(policy, key, keep_state=True)

@@ -16,7 +16,10 @@ from .._core.stages.breaker import NEW, USED, USED_ONCE, Breaker
 __all__ = ["breaker_finder", "found_before", "with_breaker_async", "with_breaker_sync"]
 
 MAX_FOUND = 512  # breakers that one compiled call refers to; the pool has all of them, and more
-_FOUND: ContextVar[Breaker | None] = ContextVar("resilience_breaker", default=None)
+_Found = tuple[Breaker | None]
+"""What one call has found: a tuple of its own, by identity, because other calls find the same breaker."""
+_NOTHING: _Found = (None,)
+_FOUND: ContextVar[_Found] = ContextVar("resilience_breaker", default=_NOTHING)
 """The breaker of the call that is about to begin. It is read before anything is awaited."""
 
 
@@ -50,7 +53,7 @@ def breaker_finder(key_of: Callable[..., Any], skip: int, get: Callable[[str], B
 
 def found_before(_args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Breaker | None:
     """Return the breaker that `with_breaker_sync` or `with_breaker_async` has found for the call."""
-    return _FOUND.get()
+    return _FOUND.get()[0]
 
 
 def with_breaker_sync(find: FindBreaker, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,9 +61,9 @@ def with_breaker_sync(find: FindBreaker, call: Callable[..., Any]) -> Callable[.
 
     def keyed(*args: Any, **kwargs: Any) -> Any:
         around = _FOUND.get()
-        breaker = find(args, kwargs)
+        found = (find(args, kwargs),)
         try:
-            _FOUND.set(breaker)
+            _FOUND.set(found)
             return call(*args, **kwargs)
         finally:
             _FOUND.set(around)
@@ -73,11 +76,14 @@ def with_breaker_async(find: FindBreaker, call: Callable[..., Any]) -> Callable[
 
     async def keyed(*args: Any, **kwargs: Any) -> Any:
         around = _FOUND.get()
-        breaker = find(args, kwargs)
+        found = (find(args, kwargs),)
         try:
-            _FOUND.set(breaker)
+            _FOUND.set(found)
             return await call(*args, **kwargs)
         finally:
-            _FOUND.set(around)
+            # A coroutine that nobody awaits any more ends wherever it is collected: in the context of another call,
+            # which may be about to read what it has found.
+            if _FOUND.get() is found:
+                _FOUND.set(around)
 
     return keyed

@@ -18,7 +18,7 @@ AREAS = ("call", "breaker", "stream", "policy")
 _LOGGERS = {area: logging.getLogger(f"resilience.{area}") for area in AREAS}
 _OF_BREAKERS = ("circuit_", "breaker_")
 _OF_POLICIES = ("policy_", "listener_", "alerts_")
-_LOG, _MAKE_RECORD = logging.Logger._log, logging.Logger.makeRecord
+_METHODS = logging.Logger.log, logging.Logger._log, logging.Logger.makeRecord
 
 
 def area_of(event: str, socket: object = None) -> str:
@@ -47,7 +47,8 @@ def write(area: str, level: int, event: str, fields: dict[str, Any]) -> None:
         message = f"{message}\n{fields['exception']}"
     logger, kind = _LOGGERS[area], type(_LOGGERS[area])
     facts = {**fields, "event": event}
-    if kind._log is not _LOG or kind.makeRecord is not _MAKE_RECORD:  # a class of the program's own
+    # A class of the program's own may have more to do, and so may methods that are set on that of `logging`.
+    if kind is not logging.Logger or (kind.log, kind._log, kind.makeRecord) != _METHODS:
         logger.log(level, message, extra=facts)
         return
     # What `logger.log` does, but for the search for the frame that logs, which is always this one, and for a check of

@@ -239,3 +239,24 @@ def test_a_record_is_found_whatever_dict_an_error_shows() -> None:
         shape_of(error)
         assert inner_failure(error, HERE) == InnerFailure(FAILED, 1, True)
         assert attached_failure(error) == FAILED
+
+
+class Hiding(dict[str, Any]):
+    """A dict of a class of its own, which does not show what is in it."""
+
+    def __contains__(self, _name: object) -> bool:
+        return False
+
+    def get(self, _name: str, default: Any = None) -> Any:
+        """Return the default."""
+        return default
+
+
+def test_a_record_is_found_in_a_dict_that_hides_it() -> None:
+    """An error may have a dict of any class: the inner call that gave up is found, so that retries do not multiply."""
+    odd = OSError()
+    odd.__dict__ = Hiding()
+    assert shape_of(odd) is not None
+    attach_failure(odd, FAILED, HERE)
+    assert attached_failure(odd) == FAILED
+    assert inner_failure(odd, HERE) is not None

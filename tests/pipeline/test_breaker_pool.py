@@ -85,8 +85,9 @@ def test_breakers_of_two_policies_with_one_name() -> None:
     """One that calls find by their key is kept while it is open; one of a compiled call as long as that call."""
     first, second = (Policy(name="p", breaker={"consecutive": 1, "open_for": open_for}) for open_for in (1, 2))  # type: ignore[arg-type]
     breakers = BreakerPool(FakeClock(), Events(), max_breakers=2)
+    find: Any = breakers.getter(first)  # as a compiled call does, which refers to none
     for key in ("a", "b", "c", "d"):
-        found = breakers.get(first, key)
+        found = find(key)
         assert found is not None
         found.use = USED_ONCE
         if key in "ab":
@@ -101,5 +102,8 @@ def test_breakers_of_two_policies_with_one_name() -> None:
     breakers.subscribe(pybreaker.CircuitBreakerListener())
     assert all(len(breaker._watchers) == 1 for breaker in opened if breaker is not None)
     del compiled
-    assert len(breakers._displaced) == 3  # the closed one that was not needed any more is gone
+    assert len(breakers._displaced.all()) == 3  # the closed one that was not needed any more is gone
     assert [breaker.settings.open_for for breaker in breakers.all() if breaker.key == "e"] == [1.0]
+    assert breakers.getter(Policy())("a") is None
+    del find, opened
+    assert breakers._displaced.all() == []  # nothing would find them

@@ -273,6 +273,14 @@ def test_a_secret_that_is_also_the_name_of_one(monkeypatch: pytest.MonkeyPatch) 
     assert redact("passphrase=S31cr3t passphrase: S32") == f"{REDACTED}={REDACTED} {REDACTED}: {REDACTED}"
 
 
+@pytest.mark.parametrize("scheme", ["BASİC", "basıc", "Baſic", "BEARER", "bearer"])
+def test_a_scheme_in_letters_of_another_case(scheme: str) -> None:
+    """A program with a Turkish locale writes BASİC; a scheme is found in all letters that the patterns take for it."""
+    expected = f"sent {scheme} {REDACTED}"
+    assert redact(f"sent {scheme} dXNlcjpwYXNz") == expected
+    assert printable_without_secrets(["price", f"sent {scheme} dXNlcjpwYXNz"]) == ["price", expected]
+
+
 PARTS = st.sampled_from(
     [
         "price", "a-credential", "s1gn/+ature==", "s1gn%2F%2Bature%3D%3D", "api.example.com:443", "apiKey=ab12", "a, b",

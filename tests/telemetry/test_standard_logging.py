@@ -333,20 +333,29 @@ class NumberedLogger(logging.Logger):
         super()._log(level, f"{self.lines}. {msg}", *args, **kwargs)
 
 
+class TaggedLogger(logging.Logger):
+    """Tags its lines in the method that a program calls."""
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Log a line with the tag."""
+        super().log(level, f"bot-1 {msg}", *args, **kwargs)
+
+
 def test_a_logger_class_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines pass through the methods of the program's own logger class; without one, a record has the same fields."""
     stream = io.StringIO()
     event = Event(name="call_failed", policy="p", operation="price", attempts=2)
-    for kind in (NumberedLogger, logging.Logger):
+    for kind in (NumberedLogger, TaggedLogger, logging.Logger):
         logger = kind("resilience.call")
         handler = logging.StreamHandler(stream)
         handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(event)s %(message)s"))
         logger.addHandler(handler)
         monkeypatch.setitem(standard_logging._LOGGERS, "call", logger)
         LOG(event)
-    numbered, plain = stream.getvalue().splitlines()
+    numbered, tagged, plain = stream.getvalue().splitlines()
     place = "resilience.call WARNING resilience.call_failed"
     assert numbered == f"{place} 1. call failed: price attempts=2 policy=p"
+    assert tagged == f"{place} bot-1 call failed: price attempts=2 policy=p"
     assert plain == f"{place} call failed: price attempts=2 policy=p"
 
 
