@@ -34,7 +34,7 @@ def is_deferred(kind: type) -> bool:
 def _is_deferred(kind: type) -> bool:
     if issubclass(kind, (CoroutineType, AsyncGeneratorType, *_CONTEXT_MANAGERS)):
         return True
-    if not _FUTURES.isdisjoint(class_paths(kind)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    if not _FUTURES.isdisjoint(class_paths(kind)):
         return True
     # An awaitable with many methods is a client that is awaited to connect, such as that of redis or asyncpg.
     return hasattr(kind, "__await__") and (_is_small(kind) or hasattr(kind, "add_done_callback"))

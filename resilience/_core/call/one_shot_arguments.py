@@ -11,10 +11,12 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from types import AsyncGeneratorType, BuiltinMethodType, GeneratorType, MethodType, MethodWrapperType
 from typing import Any
+
+from ..base.by_class import remember_by_class
 
 __all__ = ["OneShotArguments"]
 
@@ -41,7 +43,7 @@ class OneShotArguments:
         """
         first = 1 if args and _is_self(fn, args[0]) else 0
         found = _found((*args[first:], *kwargs.values()))
-        files = [one for one in found if not _is_iterator(type(one)) or isinstance(one, io.IOBase)]  # type: ignore[arg-type]
+        files = [one for one in found if not _is_iterator(type(one)) or isinstance(one, io.IOBase)]
         self._others = [one for one in found if not any(one is file for file in files)]
         # A file at its beginning after the first attempt was there before. Anywhere else it may have been read.
         self._files = files if all(map(_is_at_beginning, files)) else None
@@ -71,9 +73,13 @@ def _found(values: Iterable[Any]) -> list[Any]:
             continue
         number += len(values)
         for value in values:
-            if value.__class__ in _SCALARS:
+            try:
+                if value.__class__ in _SCALARS:
+                    continue
+                is_one_shot = _is_one_shot(value)
+            except TypeError:  # a class without a hash, because its metaclass has none: not even `isinstance` takes it
                 continue
-            if _is_one_shot(value):
+            if is_one_shot:
                 found.append(value)
             elif id(value) not in seen:
                 seen.add(id(value))
@@ -100,20 +106,20 @@ def _contents(value: Any) -> Iterable[Any]:
 
 def _is_one_shot(value: Any) -> bool:
     kind = type(value)
-    if not (_is_iterator(kind) or _is_file(kind)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    if not (_is_iterator(kind) or _is_file(kind)):
         return False
     # What is also written to, and has no position, is a connection.
     return not isinstance(value, io.IOBase) or value.closed or value.seekable() or not value.writable()
 
 
-@lru_cache(maxsize=512)
+@remember_by_class
 def _is_iterator(kind: type) -> bool:
     if any(hasattr(kind, name) for name in _CLIENT_METHODS):
         return False
     return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
-@lru_cache(maxsize=512)
+@remember_by_class
 def _is_file(kind: type) -> bool:
     """Return whether the objects of a class are read like files."""
     if kind.__name__ == "_TemporaryFileWrapper" or issubclass(kind, io.IOBase):  # the wrapper has the file's methods

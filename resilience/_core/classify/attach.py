@@ -165,10 +165,18 @@ def _records(
 
 def _is_alone_without_record(error: BaseException) -> bool:
     """Return whether an error has no record and has come from nothing else, so that nothing has to be searched."""
-    if READ_NAMES.get(type(error)) is None or error.__context__ is not None or error.__cause__ is not None:
+    if not _has_plain_dict(error) or error.__context__ is not None or error.__cause__ is not None:
         return False  # a group, a class that computes attributes or that was never met before, or a chain of errors
     held = error.__dict__  # of a class of its own, it may not show what it has
     return type(held) is dict and _ATTRIBUTE not in held and getattr(error, "response", None) is None
+
+
+def _has_plain_dict(outcome: object) -> bool:
+    """Return whether the class of an error is known to compute no attributes."""
+    try:
+        return READ_NAMES.get(type(outcome)) is not None
+    except TypeError:  # a class without a hash, because its metaclass has none
+        return False
 
 
 def _sources(error: object) -> list[Any]:
@@ -188,7 +196,7 @@ def _sources(error: object) -> list[Any]:
 def _record(outcome: object) -> Record | None:
     try:
         # A missing attribute raises an error, which costs ten times as much as reading the dict.
-        if READ_NAMES.get(type(outcome)) is not None and type(outcome.__dict__) is dict:
+        if _has_plain_dict(outcome) and type(outcome.__dict__) is dict:
             held = outcome.__dict__.get(_ATTRIBUTE)
             return None if held is None else read_record(held)
         # `object.__getattribute__`, because a mock answers to any attribute.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from ..base.by_class import remember_by_class
 
 __all__ = ["class_paths"]
 
 
-# An error class comes back with every failure, so its names are made once. The cache holds the classes themselves and
-# is bounded, because a program may make classes without end.
-@lru_cache(maxsize=512)
+# An error class comes back with every failure, so its names are made once.
+@remember_by_class
 def class_paths(kind: type) -> tuple[str, ...]:
     """Return the paths of a class and its bases, in method resolution order.
 

@@ -70,8 +70,12 @@ class ControlFlow:
 
     def includes(self, outcome: object) -> bool:
         """Return whether an outcome is an exception that steers the program. A group is, if all its members are."""
-        # Nearly every error is of a class that was asked about before, and is none.
-        return self._answers.get(type(outcome)) is not False and self._includes(outcome, set())
+        try:
+            if self._answers.get(type(outcome)) is False:
+                return False  # nearly every error is of a class that was asked about before, and is none
+        except TypeError:  # a class without a hash, because its metaclass has none
+            pass
+        return self._includes(outcome, set())
 
     def _includes(self, outcome: object, seen: set[int]) -> bool:
         kind = type(outcome)
@@ -85,6 +89,8 @@ class ControlFlow:
             answer = self._answers[kind]
         except KeyError:
             answer = self._answers[kind] = self._of_class(kind)
+        except TypeError:  # see `includes`
+            answer = self._of_class(kind)
         return _is_below_500(outcome) if answer is None else answer
 
     def _of_class(self, kind: type) -> bool | None:

@@ -106,7 +106,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     in_bodies, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     code, codes = _all_codes(source, read, text, in_bodies)
     status, from_status, status_from_code = _status(source, read, response, text, has_code=code is not None)
-    class_names = class_paths(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    class_names = class_paths(type(source))
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
@@ -190,4 +190,4 @@ def _is_from_parser(source: object, class_names: tuple[str, ...]) -> bool:
     if not _PARSER_CLASSES.isdisjoint(class_names):
         return True
     cause: object = get(source, "__cause__")
-    return cause is not None and not _PARSER_CLASSES.isdisjoint(class_paths(type(cause)))  # type: ignore[arg-type]  # as above
+    return cause is not None and not _PARSER_CLASSES.isdisjoint(class_paths(type(cause)))

@@ -1,0 +1,45 @@
+"""A class whose metaclass has no hash is no key of a dict, and `isinstance` may refuse it: no call fails by it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from resilience import Pipeline, Policy, failure_of
+
+
+class Unhashable(type):
+    """A metaclass that defines `__eq__` and no hash."""
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+class OddError(ConnectionRefusedError, metaclass=Unhashable):
+    """An error of a class without a hash."""
+
+
+class OddArgument(metaclass=Unhashable):
+    """An argument of a class without a hash."""
+
+
+def new_pipeline() -> Pipeline:
+    """Return a pipeline that makes three attempts at once."""
+    return Pipeline(Policy(retry={"max_attempts": 3, "backoff": {"initial": 0}}))  # type: ignore[arg-type]
+
+
+def test_an_error(driver: Any) -> None:
+    """The caller gets the API's own error. Python itself cannot say what kind of error it is: it may have happened."""
+    with pytest.raises(OddError) as caught:
+        driver.call(new_pipeline().compile(driver.transport([OddError() for _ in range(3)])))
+    assert failure_of(caught.value).executed == "maybe"
+    assert failure_of(OddError()).executed == "maybe"
+
+
+def test_an_argument(driver: Any) -> None:
+    """A retry sends it again."""
+    call = new_pipeline().compile(driver.transport([ConnectionRefusedError(), "sent"]))
+    assert driver.call(call, OddArgument(), [OddArgument()]) == "sent"
