@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from .hand_outs import HandOut
 
+from .._core.base.context_variables import reset_variable
+
 __all__ = [
     "LaterCall",
     "LaterCalls",
@@ -118,7 +120,7 @@ class LaterCall:
         try:
             self._manager, entered = self._calls.enter(*self._made.args, **self._made.kwargs)
         finally:
-            _MADE.reset(token)
+            reset_variable(_MADE, token)
         return self._calls.hand_out.passed(entered)
 
     def __exit__(self, *error: object) -> Any:
@@ -129,7 +131,7 @@ class LaterCall:
         try:
             return await call(*self._made.args, **self._made.kwargs)
         finally:
-            _MADE.reset(token)
+            reset_variable(_MADE, token)
 
 
 class LaterPages(LaterCall):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from .._core.base.context_variables import reset_variable
 from .._core.base.fork_safety import register_for_fork
 from .._core.call.context import CONTEXT
 from .._core.call.plan import Plan
@@ -143,9 +144,6 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
             finally:
                 holder.ended = True
                 if token is not None:
-                    try:
-                        held.reset(token)
-                    except ValueError:
-                        pass  # ended in another task's context: there is nothing to reset
+                    reset_variable(held, token)
 
     return claiming

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._core.base.context_variables import reset_variable
 from .._core.call.plan import Plan
 from .._core.call.success_mark import MARK, SuccessMark
 
@@ -21,7 +22,7 @@ def report_successes_sync(plan: Plan, call: Callable[..., Any]) -> Callable[...,
         try:
             result = call(*args, **kwargs)
         finally:
-            MARK.reset(token)
+            reset_variable(MARK, token)
         if mark.attempts:
             plan.emit_success(now() - began, mark.attempts, args, kwargs)
         return result
@@ -39,7 +40,7 @@ def report_successes_async(plan: Plan, call: Callable[..., Any]) -> Callable[...
         try:
             result = await call(*args, **kwargs)
         finally:
-            MARK.reset(token)
+            reset_variable(MARK, token)
         if mark.attempts:
             plan.emit_success(now() - began, mark.attempts, args, kwargs)
         return result

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from .._core.base.context_variables import reset_variable
 from .._core.base.routine import Invocation, Routine
 from ._attempt_options import AttemptOptions
 from ._http_attempt import HttpAttempt
@@ -61,7 +62,7 @@ class SupportedAttempt:
             self._mark(error)
             raise
         finally:
-            _ATTEMPT.reset(token)
+            reset_variable(_ATTEMPT, token)
 
     def sending(
         self, send: Callable[..., Any], named: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Self, TypeVar
 from weakref import ref
 
 from .._core.base.clock import Clock
+from .._core.base.context_variables import reset_variable
 from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
@@ -290,8 +291,7 @@ class OpenWrite:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            with suppress(ValueError):  # left in another task's context: there is nothing to reset
-                _OPEN_WRITE.reset(self._token)
+            reset_variable(_OPEN_WRITE, self._token)
             if not self._is_left:
                 self._settle(error)
             if error is not None and not self._is_settled:

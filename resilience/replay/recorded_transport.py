@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.base.context_variables import reset_variable
 from .._core.base.event import Event
 from .._core.call.lookup_answer import NOT_FOUND, Found
 from .._core.policy.backoff import bounds
@@ -66,7 +67,7 @@ def replaying(call: ReplayedCall) -> Iterator[None]:
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        reset_variable(_CURRENT, token)
 
 
 async def send() -> Any:

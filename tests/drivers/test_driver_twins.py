@@ -77,10 +77,7 @@ DIFFERENCES = {
         + token = held.set((*around, holder))
         - held.set(around)
         + if token is not None:
-        + try:
-        + held.reset(token)
-        + except ValueError:
-        + pass
+        + reset_variable(held, token)
     """,
     ("_pipeline/pipeline.py:call", "_pipeline/pipeline.py:acall"): """
         - apply = self._apply = self._compiler.compile_apply(asynchronous=False)

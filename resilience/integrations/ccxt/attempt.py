@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from ..._core.base.context_variables import reset_variable
 from ..._core.call.context import current_call, inherited
 from ...telemetry.concealment import clear_credentials
 from .engine_state import EngineState
@@ -68,7 +69,7 @@ def as_watch(method: Callable[..., Any]) -> Callable[..., Any]:
             clear_credentials(error)
             raise
         finally:
-            ATTEMPT.reset(token)
+            reset_variable(ATTEMPT, token)
 
     return watch
 
@@ -85,7 +86,7 @@ def _under_way(state: EngineState, attempt: SentRequests) -> Iterator[SentReques
         clear_credentials(error)
         raise
     finally:
-        ATTEMPT.reset(token)
+        reset_variable(ATTEMPT, token)
         _close(state, attempt)
 
 

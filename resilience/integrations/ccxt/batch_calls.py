@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..._core.base.context_variables import reset_variable
 from ..._core.base.routine import Invocation, Routine
 from ..._core.classify.attach import attached_failure
 from ..._drivers.routine_runner import routine_function
@@ -121,7 +122,7 @@ class _BatchCall:
             settle_records(self._records, ended)
             raise
         finally:
-            BATCH.reset(token)
+            reset_variable(BATCH, token)
 
     def _begin_records(self) -> None:
         """Record each new order in the outbox, as the single order that it is."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..._core.base.context_variables import reset_variable
 from ..._core.base.routine import Invocation, Routine
 from ..._drivers.routine_runner import routine_function
 from .exchange_support import PreparedRequest
@@ -54,7 +55,7 @@ def _shared_methods(original: Any, *, asynchronous: bool) -> dict[str, Callable[
         try:
             return (yield Invocation(original.fetch2, (self, path, api, method, params, *rest), more))
         finally:
-            REQUEST.reset(token)
+            reset_variable(REQUEST, token)
 
     def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Routine[Any]:
         # Before it counts as sent: a stamp that cannot be stored stops it.

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from ..._core.base.context_variables import reset_variable
+
 __all__ = ["NonceClock", "clock_methods", "correct_time"]
 
 _PER_MILLISECOND = {"milliseconds": 1.0, "microseconds": 1000.0, "seconds": 0.001}
@@ -64,7 +66,7 @@ def correct_time() -> Iterator[None]:
     try:
         yield
     finally:
-        _CORRECTING.reset(token)
+        reset_variable(_CORRECTING, token)
 
 
 def clock_methods(original: type) -> dict[str, Callable[..., Any]]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from typing import Any, Literal
 
+from ..._core.base.context_variables import reset_variable
 from ..._core.call.context import clean_context, current_call
 from .._key_on_wire import carries_key
 
@@ -196,7 +197,7 @@ def count_as_reads() -> Iterator[None]:
     try:
         yield
     finally:
-        _SET_UP.reset(token)
+        reset_variable(_SET_UP, token)
 
 
 def context_of_no_attempt() -> Context:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from ..._core.base.context_variables import reset_variable
 from .._attempt_options import AttemptOptions
 from .._http_messages import mark_unbuilt, mark_uncertain
 from .attempt import check_key
@@ -61,7 +62,7 @@ class ClientAttempt:
                 mark_uncertain(error)
             raise
         finally:
-            ATTEMPT.reset(token)
+            reset_variable(ATTEMPT, token)
 
     @contextmanager
     def sending(self, request: httpx.Request) -> Iterator[bool]:
