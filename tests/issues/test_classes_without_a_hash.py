@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from resilience import Pipeline, Policy, failure_of
+from resilience.cli import main
 
 
 class Unhashable(type):
@@ -43,3 +45,11 @@ def test_an_argument(driver: Any) -> None:
     """A retry sends it again."""
     call = new_pipeline().compile(driver.transport([ConnectionRefusedError(), "sent"]))
     assert driver.call(call, OddArgument(), [OddArgument()]) == "sent"
+
+
+def test_a_policy_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The check of a file searches for its classes by name, among all that the program has."""
+    file = tmp_path / "policies.yaml"
+    file.write_text("policies: {a: {pass_through: [Stoppage]}}\n")
+    main(["check", str(file)])
+    assert "Stoppage" in capsys.readouterr().out

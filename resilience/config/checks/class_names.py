@@ -84,13 +84,13 @@ def _known_by(path: str, package: str) -> type | None:
 
 def _all_exceptions() -> Iterable[type]:
     queue: list[type] = [BaseException]
-    seen: set[type] = set()
+    seen: dict[int, type] = {}  # by id: a class may have no hash
     while queue:
         kind = queue.pop()
-        if kind not in seen:
-            seen.add(kind)
+        if id(kind) not in seen:
+            seen[id(kind)] = kind
             queue += type.__subclasses__(kind)
-    return seen
+    return seen.values()
 
 
 def _imported(module: str) -> Any:
