@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .rounds import at_most, report, table, target_table
@@ -55,23 +57,34 @@ def measured(home: Path) -> dict[str, float]:
     return times
 
 
-def unpack(commit: str, repository: Path, folder: str) -> None:
+def _unpack(commit: str, repository: Path, folder: str) -> None:
     """Write the files of a commit into a folder."""
     archive = subprocess.run(["git", "archive", commit], cwd=repository, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         packed.extractall(folder, filter="data")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("commit", nargs="?", default=BEFORE_PROOF)
+def parse_commit_options(description: str | None, commit: str) -> argparse.Namespace:
+    """Parse the options of a benchmark that compares with an earlier commit, by default with this one."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("commit", nargs="?", default=commit)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+@contextmanager
+def both_commits(commit: str) -> Iterator[dict[str, Path]]:
+    """Yield the folders of that commit's files, under `THEN`, and of the present ones, under `NOW`."""
     here = Path(__file__).parent.parent
     with tempfile.TemporaryDirectory() as folder:
-        unpack(options.commit, here, folder)
-        homes = {THEN: Path(folder), NOW: here}
+        _unpack(commit, here, folder)
+        yield {THEN: Path(folder), NOW: here}
+
+
+def main() -> None:
+    options = parse_commit_options(__doc__, BEFORE_PROOF)
+    with both_commits(options.commit) as homes:
         times: dict[str, list[dict[str, float]]] = {name: [] for name in homes}
         for _ in range(options.rounds):
             for name, home in homes.items():

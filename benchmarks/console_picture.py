@@ -11,6 +11,7 @@ import argparse
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from resilience.cli.demo_bot import DemoBot
 from resilience.console import start_console
@@ -24,10 +25,11 @@ def draw(seconds: float, out: Path, scheme: str) -> None:
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with DemoBot() as bot, start_console(bot.policies, host="127.0.0.1", port=0, token=None) as console:
-        time.sleep(seconds)
+        time.sleep(seconds)  # the bot works in real time, and the picture is of its last minute
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)  # type: ignore[arg-type]
+            scheme_of_page: Any = scheme  # playwright wants a literal
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme_of_page)
             page.goto(console.url)
             page.locator("#needs-list .card").first.wait_for()
             page.wait_for_timeout(1500)

@@ -27,7 +27,7 @@ SLEEPERS, SLEEP, SPINNERS = 64, 0.02, 32
 
 def nap() -> None:
     """Simulate a request: it waits for its answer without the interpreter's lock."""
-    time.sleep(SLEEP)
+    time.sleep(SLEEP)  # what is measured: threads that wait without the lock
 
 
 def nothing() -> int:

@@ -45,7 +45,7 @@ def healthy(site: Site, bots: int, _stack: ExitStack) -> Setup:
 def killed(site: Site, bots: int, _stack: ExitStack) -> Setup:
     def fault() -> None:
         site.kill()
-        time.sleep(OUTAGE)
+        time.sleep(OUTAGE)  # an outage that real processes live through, as in the drills below
         site.restart()
 
     return Setup([site.port] * bots, fault)
@@ -62,7 +62,7 @@ def restarted_empty(site: Site, bots: int, _stack: ExitStack) -> Setup:
 def paused(site: Site, bots: int, _stack: ExitStack) -> Setup:
     def fault() -> None:
         site.signal(signal.SIGSTOP)
-        time.sleep(OUTAGE)
+        time.sleep(OUTAGE)  # the store stands still
         site.signal(signal.SIGCONT)
 
     return Setup([site.port] * bots, fault)
@@ -78,7 +78,7 @@ def cut_off(site: Site, bots: int, stack: ExitStack) -> Setup:
 
     def fault() -> None:
         proxy.is_cut = True
-        time.sleep(OUTAGE + 1)
+        time.sleep(OUTAGE + 1)  # the network is cut
         proxy.is_cut = False
 
     return Setup([proxy.port] * CUT + [site.port] * (bots - CUT), fault)
@@ -92,7 +92,7 @@ def promoted(site: Site, bots: int, stack: ExitStack) -> Setup:
 
     def fault() -> None:
         replica.signal(signal.SIGSTOP)  # so that it does not know the last second
-        time.sleep(1.0)
+        time.sleep(1.0)  # the second that it does not know
         site.kill()
         replica.signal(signal.SIGCONT)
         replica.client().replicaof("NO", "ONE")
@@ -175,7 +175,7 @@ def run_drill(name: str, args: argparse.Namespace) -> Row:
         begin = time.monotonic()
         with running_bots(setup, args) as bots:
             begin = time.monotonic()
-            time.sleep(max(WARM_UP, args.seconds / 3))
+            time.sleep(max(WARM_UP, args.seconds / 3))  # the bots send in real time before the fault
             setup.fault()
             reports = [json.loads(bot.communicate()[0]) for bot in bots]
     return figures(title, reports, begin, args.seconds)

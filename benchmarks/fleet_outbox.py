@@ -179,7 +179,7 @@ class Fleet:
         else:
             slot.process.send_signal(signal.SIGSTOP)
             self._note_stop(slot)
-            time.sleep(self._pause())
+            time.sleep(self._pause())  # the stopped process misses so much real time
             self._go_on(slot)
 
     @property
@@ -273,7 +273,7 @@ def run(
 
 def _disturb_until_placed(fleet: Fleet, server: PostgresServer | None, seed: int, until: float) -> None:
     dice = random.Random(seed + 1)
-    time.sleep(2.0)
+    time.sleep(2.0)  # until the bots place orders
     while not fleet.has_placed_all:
         if time.monotonic() > until:
             raise TimeoutError("the bots have not placed every order in time")

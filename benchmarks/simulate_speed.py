@@ -9,20 +9,17 @@ default commit is the last one before the simulator was made faster.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from .before import unpack
+from .before import NOW, THEN, both_commits, parse_commit_options
 from .rounds import at_least, report, table, target_table
 
 BEFORE = "9b366f55^"
 LIMIT = 2.0
-NOW, THEN = "now", "then"
 UNDER_A_POLICY = ("outage, policy default", "brownout, policy default")
 NOT_MET = """The aim of 4 is not met, and 2 under `outage` is on the border: the median of a run is 1.6 to 2.4 on a
 loaded machine. What is left is the real pipeline, which a simulation must run: of the time under `default` three
@@ -85,15 +82,9 @@ def measured(homes: dict[str, Path], rounds: int) -> dict[str, dict[str, list[fl
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("commit", nargs="?", default=BEFORE)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    here = Path(__file__).parent.parent
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(options.commit, here, folder)
-        times = measured({THEN: Path(folder), NOW: here}, options.rounds)
+    options = parse_commit_options(__doc__, BEFORE)
+    with both_commits(options.commit) as homes:
+        times = measured(homes, options.rounds)
     ratios = {
         row: statistics.median(then / now for then, now in zip(times[THEN][row], times[NOW][row], strict=True))
         for row in ROWS

@@ -20,9 +20,10 @@ from .._core.call.stage_plugins import stages_of
 from .._core.policy.operation_globs import with_lower_method
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import PolicySet
+from .._pipeline.classifiers import new_classifier
 from .._pipeline.failure_needs import load_needs
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import SharedState, new_classifier
+from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError, Problem
 from .epoch import start_new_epoch
 

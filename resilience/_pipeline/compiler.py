@@ -24,6 +24,7 @@ from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async
 from .call_tracing import trace_attempts, trace_calls
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
+from .classifiers import check_codes
 from .custom_stages import add_stages
 from .failure_needs import load_needs, load_tables
 from .fresh_reads import as_lookup
@@ -31,7 +32,7 @@ from .keyed_breakers import breaker_finder, found_before, with_breaker_async, wi
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
-from .shared_state import SharedState, check_codes
+from .shared_state import SharedState
 from .stage_inputs import layer_inputs, stage_view
 from .success_reports import report_successes_async, report_successes_sync
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from .. import config, telemetry
+from .. import telemetry
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
@@ -26,16 +25,16 @@ from .._core.stages.budget import Budget
 from .._core.stages.hold import Hold, Holds
 from .._drivers.late_lookups import current_place
 from .._drivers.system_clock import SystemClock
-from ..errors import PolicyError
 from .breaker_pool import BreakerPool
 from .call_counts import CallCounts
 from .call_tracing import CallTracer
+from .classifiers import new_classifier
 from .fleet_member import FleetMember
 from .isolations import Isolations
 from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
 
-__all__ = ["SharedState", "check_codes", "new_classifier"]
+__all__ = ["SharedState"]
 
 _Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
@@ -252,42 +251,6 @@ class SharedState:
             return {}
         memory: dict[str, Any] = memories.setdefault(name, {})
         return memory
-
-
-def new_classifier(policy: Policy, tables: Mapping[str, CodeTable]) -> Classifier:
-    """Return a classifier by the code tables that a policy names: of `tables`, shipped or installed, or a file.
-
-    Raises:
-        PolicyError: a table is wrong, or cannot be loaded.
-    """
-
-    def find_builtin(name: str) -> CodeTable | None:
-        return config.CodeRegistry.builtin(name) if config.is_known(name) else None
-
-    def table(name: str) -> CodeTable:
-        if name in tables:
-            return tables[name]
-        builtin = find_builtin(name)
-        return config.CodeRegistry.load(name) if builtin is None else builtin  # not `or`: an empty table is falsy
-
-    return Classifier(
-        [table(name) for name in policy.codes],
-        base=config.CodeRegistry.builtin("http"),
-        lookup=find_builtin,
-        unknown=policy.unknown_errors,
-    )
-
-
-def check_codes(policy: Policy, tables: Mapping[str, CodeTable]) -> None:
-    """Reject a policy that names a code table which does not exist, here and not at the first failure.
-
-    Raises:
-        PolicyError: the table is neither among `tables` nor shipped nor a file.
-    """
-    for index, name in enumerate(policy.codes):
-        if name not in tables and not config.is_known(name) and not Path(name).is_file():
-            available = f"available: {', '.join(config.builtin_names())}, or the path of a table"
-            raise PolicyError(f"{policy.name}: codes[{index}]: no code registry {name!r}; {available}")
 
 
 def _retune_budget(budget: Budget, settings: BudgetSettings) -> None:

@@ -76,7 +76,7 @@ class LiveViewers:
     async def _take_now(self) -> None:
         """Let what a new page shows be of now, and not up to five seconds old; pages that come together share a tick.
 
-        With one for each of them, those that were opened first would be behind before they had read anything.
+        If each viewer had its own, the first ones would be behind before they had read anything.
         """
         came = monotonic()
         await asyncio.sleep(max(0.0, self._ticked_at + _LEAST - came))

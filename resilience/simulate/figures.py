@@ -29,7 +29,7 @@ class Figures:
         attempts: attempts that reached the service.
         attempts_per_request: attempts per request.
         success: share of the requests that were answered as they should be.
-        good: share of the requests that were answered so within the scenario's `soon`.
+        good: share of the requests that succeeded within the scenario's `soon`.
         p50: median latency of the answers.
         p95: 95th percentile.
         p99: 99th percentile.

@@ -144,7 +144,7 @@ def test_pages_that_are_opened_at_once(url: str) -> None:
 
 
 def test_a_viewer_too_many(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told so, by the status too."""
+    """The answer says so, and so does its status."""
     monkeypatch.setattr(viewers, "MAX_VIEWERS", 1)
     stream = EventStream(url, **TOKEN)
     stream.first("snapshot")

@@ -343,7 +343,7 @@ def test_fifty_viewers(driver: Driver) -> None:
 
 
 def test_a_viewer_too_many(policies: SwitchablePolicies, open_url: str) -> None:
-    """It is told so; the others keep their streams, and one that leaves makes room."""
+    """The answer says so; the others keep their streams, and one that leaves makes room."""
     streams = [EventStream(open_url) for _ in range(64)]
     reply = ask(open_url, "/events")
     assert (reply.status, reply.headers["Retry-After"]) == (503, "5")

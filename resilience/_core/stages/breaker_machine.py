@@ -13,20 +13,16 @@ pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
-from threading import RLock
-from typing import Any
-from weakref import proxy
 
-from ..base.fork_safety import is_mine, register_for_fork
+from ..base.fork_safety import is_mine
 from ..policy.sections import BreakerSettings
-from .breaker_parts import BreakerParts, new_parts
+from .breaker_changes import BreakerChanges
 from .breaker_rules import new_window, should_open
-from .breaker_trials import Permit, TrialLease, Trials
+from .breaker_trials import Permit, TrialLease
 from .counter import numbers_taken
-from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
+from .pybreaker_state import ListenerAdapter, QueuedNotice
 
 __all__ = ["BreakerMachine"]
 
@@ -35,7 +31,7 @@ _SHADOW_PERMIT = -1
 """The permit of an attempt that a shadow breaker would have rejected. It is not a generation, so it never counts."""
 
 
-class BreakerMachine:
+class BreakerMachine(BreakerChanges):
     """Admits attempts or rejects them. Safe across threads and tasks.
 
     Attributes:
@@ -61,9 +57,9 @@ class BreakerMachine:
     # A policy may have very many keys, and most of their breakers never leave the values below: a breaker has one of
     # its own, in its `__dict__`, only from its first change on. What every attempt reads or sets is in slots.
     __slots__ = (
-        "__dict__", "__weakref__", "_clock", "_closed_generation", "_emit", "_lost_after", "_notifies_each_call",
-        "_open_for", "_parts", "_settings", "consecutive_failures", "generation", "key", "outcomes", "rejects_until",
-        "shadow", "slow_after", "untimed_generation",
+        "_clock", "_closed_generation", "_emit", "_lost_after", "_notifies_each_call", "_open_for", "_settings",
+        "consecutive_failures", "generation", "key", "outcomes", "rejects_until", "shadow", "slow_after",
+        "untimed_generation",
     )  # fmt: skip
     lease: TrialLease | None = None
     opened_by: str | None = None
@@ -98,7 +94,7 @@ class BreakerMachine:
         self._emit = emit
         self.key = key
         self.outcomes = new_window(settings, clock())
-        self._parts: BreakerParts | None = None
+        self._parts = None
         self._notifies_each_call = False
         self.consecutive_failures = 0
         self.rejects_until = _LONG_AGO
@@ -106,53 +102,6 @@ class BreakerMachine:
         self._take_settings(settings, lost_after)
         self._closed_generation = 1
         self._set_generation()
-
-    def reset_after_fork(self) -> None:
-        """Forget all permits in a child: the threads that hold them exist in the parent alone."""
-        self.permits.clear()
-
-    # --- made at the first need ---------------------------------------------------------------
-
-    @property
-    def permits(self) -> set[Permit]:
-        """Return the permits that are out, the same set for ever.
-
-        `permits.discard(permit)` gives one back that nobody has settled, and does nothing otherwise.
-        """
-        return (self._parts or self._make_parts()).trials.permits
-
-    @property
-    def refusals(self) -> Iterator[int]:
-        """Return what counts the calls that were rejected: `next(refusals)` counts one."""
-        return (self._parts or self._make_parts()).refusals
-
-    @property
-    def _lock(self) -> RLock:
-        return (self._parts or self._make_parts()).lock
-
-    @property
-    def _deferred(self) -> deque[tuple[Callable[..., Any], tuple[Any, ...]]]:
-        return (self._parts or self._make_parts()).deferred
-
-    @property
-    def _trials(self) -> Trials:
-        return (self._parts or self._make_parts()).trials
-
-    @property
-    def _states(self) -> BreakerState:
-        return (self._parts or self._make_parts()).states
-
-    @property
-    def _state(self) -> str:
-        return "closed" if self._parts is None else self._parts.states.current
-
-    def _make_parts(self) -> BreakerParts:
-        me = proxy(self)  # no cycle: `BoundedDict` counts references to learn whether compiled calls use it
-        created = new_parts(self.key, self._settings.open_for, lambda: me.consecutive_failures)
-        register_for_fork(self)
-        if self._parts is None:  # no other thread, nor a signal handler, runs between this line and the next
-            self._parts = created
-        return self._parts
 
     # --- called by every attempt ------------------------------------------------------------
 
@@ -303,32 +252,6 @@ class BreakerMachine:
     def _reset_counts(self) -> None:
         self.consecutive_failures = 0
         self._trials.reset()
-
-    # --- taking the lock ------------------------------------------------------------------------
-
-    def _locked(self, change: Callable[..., Any], *args: Any) -> Any:
-        """Return the result of a change that is made under the lock.
-
-        Where this thread has the lock already, a signal handler has interrupted a change: the holder makes this one
-        when it is done, and None is returned.
-        """
-        lock, deferred, *_ = self._parts or self._make_parts()
-        if is_mine(lock):
-            deferred.append((change, args))
-            return None
-        with lock:
-            if deferred:
-                self._apply_deferred()  # what an interrupted holder has left
-            result = change(*args)
-        while deferred:  # the handler may run as late as while the lock is released
-            with lock:
-                self._apply_deferred()
-        return result
-
-    def _apply_deferred(self) -> None:
-        while self._deferred:
-            change, args = self._deferred.popleft()
-            change(*args)
 
     def _count_against(self, permit: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
         """Count a failure, or a slow success; False when its generation or its permit counts no more."""
