@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
-from resilience._core.stages import breaker_machine, outcome_window, pybreaker_state
+from resilience._core.stages import breaker_changes, outcome_window, pybreaker_state
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.outcome_window import OutcomeWindow
@@ -109,13 +109,13 @@ def test_two_threads_make_pybreakers_object(monkeypatch: pytest.MonkeyPatch) -> 
 def test_two_threads_make_the_parts_of_a_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first ones made are kept: no lock is taken twice, and no permit is lost."""
     breaker = Breaker(BreakerSettings(consecutive=1), FakeClock().monotonic)
-    make, first = breaker_machine.new_parts, breaker_machine.new_parts("first", 1.0, lambda: 0)
+    make, first = breaker_changes.new_parts, breaker_changes.new_parts("first", 1.0, lambda: 0)
 
     def make_late(*args: Any) -> Any:
         breaker._parts = first  # what the other thread made
         return make(*args)
 
-    monkeypatch.setattr(breaker_machine, "new_parts", make_late)
+    monkeypatch.setattr(breaker_changes, "new_parts", make_late)
     assert breaker.permits is first.trials.permits
 
 
