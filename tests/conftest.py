@@ -23,8 +23,10 @@ from resilience.testing import AsyncScriptedTransport, ScriptedTransport
 
 pytest_plugins = ["tests.workers"]
 
-settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("steady")
+slow_machine = [HealthCheck.too_slow]
+settings.register_profile("quick", derandomize=True, deadline=None, suppress_health_check=slow_machine, max_examples=40)
+settings.register_profile("thorough", derandomize=True, deadline=None, suppress_health_check=slow_machine)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""Spares the tests work that proves nothing: compiling a file again, reading certificates, collecting no garbage."""
+"""Keeps the tests quick, and says why one that was run again had failed.
+
+A file is compiled once, one certificate is read, and the rows of long tables after the first few are marked.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import gc
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import certifi
 import pytest
@@ -15,6 +20,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORTH_IT = 30
 """Rewriting so many files takes longer than starting processes for it."""
+QUICK_ROWS = 12
+"""Rows of a parametrized test that the quick run takes."""
 
 # Each client of httpx or async ccxt reads the certificates of 140 authorities, which takes 30 ms. No test reaches a
 # public server, so one certificate will do: for the programs that a test starts, and for clients that ask certifi.
@@ -43,6 +50,28 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the rows of a parametrized test after the first few. Which come first is drawn, the same in every run.
+
+    A test by client, verb and answer has hundreds of rows: by a draw the few are of all clients, verbs and answers.
+    """
+    tests: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        tests[item.nodeid.partition("[")[0]].append(item)
+    for rows in tests.values():
+        if len(rows) > QUICK_ROWS:
+            for item in sorted(rows, key=lambda item: crc32(item.nodeid.encode()))[QUICK_ROWS:]:
+                item.add_marker("further_row")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the failure of a test that passed only the second time: it is a fault to mend, and hard to see again."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"the first run of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
 
 
 def _not_rewritten(words: list[str]) -> Iterator[Path]:

@@ -153,6 +153,7 @@ def test_a_measurement_that_fails_is_reported(exchange: Sandbox) -> None:
         run(story())
 
 
+@pytest.mark.slow
 def test_a_measurement_that_lasts_is_a_measurement_that_fails(exchange: Sandbox) -> None:
     """It may take half of the time in which the venue must answer the login; the venue is not blamed for it."""
 

@@ -17,6 +17,7 @@ from resilience.sandbox import Sandbox, order_drill
 from resilience.sandbox.order_drill import compare, drill
 
 
+@pytest.mark.slow
 def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Under the same faults the plain client duplicates orders and ours does not."""
     assert main(["demo", "--orders", "80", "--seed", "7", "--json"]) == 0

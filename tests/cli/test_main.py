@@ -113,6 +113,7 @@ def test_a_command_is_one_new_file(
     assert "did you mean greet?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_commands_are_found_in_a_zip_file(tmp_path: Path) -> None:
     """The list of commands does not need files on disk."""
     archive = shutil.make_archive(str(tmp_path / "library"), "zip", ROOT, "resilience")
@@ -148,6 +149,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
         assert (done.stdout, done.stderr) == (first, "")
 
 
+@pytest.mark.slow
 def test_odd_streams_are_no_traceback() -> None:
     """A closed stdout, an ASCII terminal, and input that is no text: all end in peace."""
     run = f"{sys.executable} -m resilience"

@@ -50,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_the_compiled_policies_are_those_of_the_files(folder: Path) -> None:
     """All policies are equal, to the last value."""
     assert compiled_content(POLICIES, SOURCES, folder) == builtin_layer().policy_set.policies
@@ -81,6 +82,7 @@ def test_a_file_that_was_changed_counts(folder: Path, tmp_path: Path) -> None:
     assert compiled_content("ccxt", ("codes/ccxt.yaml",), tmp_path) is None
 
 
+@pytest.mark.slow
 def test_a_first_call_needs_neither_yaml_nor_pydantic(folder: Path) -> None:
     """Nor does the first failure; the first policy made in Python imports pydantic, but not YAML."""
     subprocess.run([sys.executable, "-c", PROGRAM, str(folder)], check=True, capture_output=True)

@@ -109,6 +109,7 @@ def test_invalid_bytes(raw: bytes, message: str, tmp_path: Path) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_hostile_mappings() -> None:
     """A mapping that contains itself, a huge one and an unprintable number are rejected."""
     twice: object = 1
@@ -120,6 +121,7 @@ def test_hostile_mappings() -> None:
     assert as_node({"a": [1, None, "x"]}).plain == {"a": [1, None, "x"]}
 
 
+@pytest.mark.slow
 def test_hostile_globs(tmp_path: Path) -> None:
     """Hundreds of entries are compared soon, whatever their wildcards, and one that never applies is found."""
     path = tmp_path / "p.yaml"

@@ -201,6 +201,7 @@ with serve(policies, token="open-sesame") as console:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_collects_nothing() -> None:
     """Nobody reads there what the console would keep; the program ends without a word."""

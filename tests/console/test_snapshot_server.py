@@ -398,6 +398,7 @@ print("served on")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_forked_child_does_not_serve() -> None:
     """The child closes its copies of the sockets; the parent and its streams serve on, and a child may serve itself."""
@@ -405,6 +406,7 @@ def test_a_forked_child_does_not_serve() -> None:
     assert (done.stdout, done.stderr) == ("served on\n", "")
 
 
+@pytest.mark.slow
 def test_a_bot_that_does_not_serve_imports_no_server() -> None:
     """`http.server` and its friends are imported with the first server."""
     code = (

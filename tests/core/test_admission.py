@@ -145,7 +145,14 @@ class Slots(RuleBasedStateMachine):
 
 
 test_any_script = Slots.TestCase
-test_any_script.settings = settings(max_examples=150, stateful_step_count=40)
+test_any_script.settings = settings(max_examples=30, stateful_step_count=40)
+
+
+@pytest.mark.slow
+class TestManyScripts(Slots.TestCase):  # type: ignore[misc,name-defined]  # made at run time
+    """Many of them."""
+
+    settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def enter(admission: Admission, lane: str = "") -> Slot | None:

@@ -29,8 +29,8 @@ HTTP = CodeRegistry.builtin("http")
 BITGET = Classifier([CodeRegistry.builtin("bitget"), CodeRegistry.builtin("ccxt"), HTTP], base=HTTP, lookup=lookup)
 DEFAULT = Classifier([HTTP], base=HTTP, lookup=lookup)
 ALL_ROWS = [rule for rule in CodeRegistry.builtin("bitget") if rule.category is not None]
+STATUS_ROWS = [rule for rule in ALL_ROWS if len(rule.code) == 3 and rule.code[0] in "45"]
 ROWS = [rule for rule in ALL_ROWS if not (len(rule.code) == 3 and rule.code[0] in "45")]
-STATUS_ROWS = [rule for rule in ALL_ROWS if rule not in ROWS]
 
 
 class Shape(Exception):

@@ -21,6 +21,10 @@ SHORT = ("403", "429", "499", "503", "cut", "crossed", "early hints", "redirect"
 BLOCKABLE = [kind for kind in KINDS if kind != "early hints"]
 """The kinds that are no readable success, so that the order need not have been passed on."""
 SHARE = st.sampled_from([0.0, 0.5, 0.98])
+QUICK = ("BitgetClient", "ccxt okx", "httpx.AsyncClient", "requests.Session")
+ROWS = [
+    pytest.param(client, id=client.name, marks=() if client.name in QUICK else pytest.mark.slow) for client in CLIENTS
+]
 WITHOUT = [client for client in CLIENTS if not client.needs_reconciler]
 
 
@@ -44,7 +48,7 @@ def wrong_rows(client: GatewayClient, site: Site, kinds: tuple[str, ...], orders
     return {kind: dict(row) for kind, row in figures.items() if is_wrong(row, reconciled=site.reconciled)}
 
 
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+@pytest.mark.parametrize("client", ROWS)
 def test_some_answers_with_a_lookup(client: GatewayClient, site: Site) -> None:
     """No order is executed twice, none is missing, and each report is true."""
     assert wrong_rows(client, site, SHORT, 5) == {}

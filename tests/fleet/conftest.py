@@ -28,11 +28,12 @@ def free_port() -> int:
 @pytest.fixture(autouse=True)
 def no_thread_stays() -> Iterator[None]:
     """Wait for the threads of a test: what they do later would disturb tests that count objects, or use `random`."""
+    of_earlier_tests = set(threading.enumerate())
     yield
     gc.collect()
     end = time.monotonic() + 2
     for thread in threading.enumerate():
-        if thread.name.startswith("resilience-"):
+        if thread not in of_earlier_tests and thread.name.startswith("resilience-"):
             thread.join(max(0.0, end - time.monotonic()))
 
 

@@ -49,6 +49,7 @@ def flush(server: Any) -> None:
         client.flushall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [pause, kill_and_restart, flush])
 def test_a_limit_holds_while_the_store_fails(own_server: Any, fault: Callable[[Any], None]) -> None:
     """Leases in hand, standing parts and what a store without memory grants are the limit together."""
@@ -83,6 +84,7 @@ def test_a_flushed_store_does_not_grant_the_limit_once_more(
     assert sent > LIMIT // 2
 
 
+@pytest.mark.slow
 def test_refusing_and_polling_exceeds_the_limit(client: Any) -> None:
     """The naive way beside: two spans of a counter meet, and nearly twice the limit is sent in one."""
     span, sends = 3.0, []
@@ -106,6 +108,7 @@ def test_wall_clocks_exceed_the_limit(client: Any) -> None:
     assert time.monotonic() - begin < 60.0
 
 
+@pytest.mark.slow
 def test_a_member_that_is_cut_off_uses_its_standing_part(own_server: Any, url: str) -> None:
     """Without a store it sends its own part in each window, and the events say so."""
     policies = policies_at("redis://127.0.0.1:1", limit=100, processes=4, patience="50ms")
@@ -114,6 +117,7 @@ def test_a_member_that_is_cut_off_uses_its_standing_part(own_server: Any, url: s
     wait_for(lambda: shared_of(policies)["lost"])
 
 
+@pytest.mark.slow
 def test_leases_booked_before_a_flush_are_not_sent_beside_new_ones(client: Any, url: str) -> None:
     """A lease may begin long after it was booked. The store that has forgotten it grants its room to somebody else."""
     make = partial(policies_at, url, limit=2, per="2s", processes=4)

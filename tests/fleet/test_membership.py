@@ -49,6 +49,7 @@ def test_one_thread_for_each_url(policy_file: Path) -> None:
     wait_for(lambda: not own.is_alive())
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_without_the_section() -> None:
     """A program without a section `shared` imports nothing of it (pybreaker imports redis where it is installed)."""
     program = (
@@ -151,6 +152,7 @@ def test_an_unsafe_store_is_refused_aloud(own_server: Any, setting: str, value: 
     assert reason in wait_for(lambda: shared_of(policies)["lost"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["zadd", "subscribe"])
 def test_a_user_without_a_command_is_refused_aloud(
     own_server: Any, monkeypatch: pytest.MonkeyPatch, command: str
@@ -177,6 +179,7 @@ def test_a_user_without_a_command_is_refused_aloud(
     assert names.count("shared_back") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_is_a_member_of_its_own(policy_file: Path) -> None:
     """A child starts a thread of its own, and is another member."""
@@ -204,6 +207,7 @@ assert os.wait()[1] == 0
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_threads_import_nothing(policy_file: Path) -> None:
     """A child that is forked while a thread of its parent imports something would wait for it for ever."""
     program = f"""

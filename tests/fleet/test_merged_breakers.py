@@ -157,6 +157,7 @@ def test_failures_in_a_row_are_counted_through_all(bot_file: Path) -> None:
     wait_for(lambda: states(fleet) == {"open"})
 
 
+@pytest.mark.slow
 def test_one_process_makes_the_trial_and_all_follow(bot_file: Path) -> None:
     """A failed one opens all for longer, once; a good one closes all."""
     change(bot_file, BREAKER, SOON)

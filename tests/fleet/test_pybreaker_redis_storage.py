@@ -96,6 +96,7 @@ def test_what_a_pybreaker_opens_and_closes_is_obeyed(client: Any) -> None:
     assert policies.pipeline("p").call(len, "abc") == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_closes_no_breaker(own_server: Any, own_client: Any) -> None:
     """Its storage says "closed" then. Nothing else is lost, and no call waits."""
     policies, log = new_policies(own_client)

@@ -64,6 +64,7 @@ def test_budgets_alone_multiply_the_floor(bot_file: Path) -> None:
     assert retries == 10 * PROCESSES
 
 
+@pytest.mark.slow
 def test_all_processes_together_stay_within_the_floor(bot_file: Path) -> None:
     """To within one retry for each process and beat."""
     fleet = new_fleet(bot_file)

@@ -58,6 +58,7 @@ def new_session() -> requests.Session:
     return plain
 
 
+@pytest.mark.slow
 def test_a_wait_is_obeyed_by_all_processes(bot_file: Path) -> None:
     """For the operation that it concerns, and for as long as it lasts; each has its event."""
     first, second = Policies.load(bot_file), Policies.load(bot_file)
@@ -177,6 +178,7 @@ def bot_of(index: int, start: Any, file: str, url: str, send: Any) -> bool:
     return _is_held(bot, url)
 
 
+@pytest.mark.slow
 def test_a_ban_is_obeyed_by_processes(bot_file: Path) -> None:
     """One request is sent in all, and a process that starts later sends none."""
     with Server(answer(418, Retry_After="60")) as server:

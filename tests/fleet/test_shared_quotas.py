@@ -113,6 +113,7 @@ def test_what_was_sent_counts_when_sharing_begins_or_ends(url: str, tmp_path: Pa
     assert policies.snapshot()["quotas"][0]["used"] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_parent_and_child_share_one_limit(url: str) -> None:
     """The child has no permits of its parent, and its own thread leases more."""

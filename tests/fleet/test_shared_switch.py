@@ -193,6 +193,7 @@ def test_entries_of_another_version_keep_nobody_from_obeying(bot_file: Path, cli
     assert later.snapshot()["shared"]["connected"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_is_in_the_fleet_too(bot_file: Path) -> None:
     """What it isolates stops its parent, and what its parent isolates stops it."""

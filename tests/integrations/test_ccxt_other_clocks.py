@@ -161,6 +161,7 @@ def test_a_time_that_cannot_be_had(bots: Any) -> None:
     assert failure_of(caught.value).executed == "no"
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_right_is_left_alone(bots: Any) -> None:
     """A nonce that is refused for its order, not for the time: small differences would only disturb the order."""
     with Exchange("binance", off=0.0) as exchange:

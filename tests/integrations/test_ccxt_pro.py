@@ -29,7 +29,7 @@ every_exchange = pytest.mark.parametrize("name", DIALECTS)
 def policies(**settings: Any) -> Policies:
     """Return policies with one that retries soon."""
     retry = {"max_attempts": 3, "backoff": {"initial": "10ms"}}
-    return Policies.from_mapping({"policies": {"p": {"deadline": "8s", "retry": retry, **settings}}})
+    return Policies.from_mapping({"policies": {"p": {"deadline": "5s", "retry": retry, **settings}}})
 
 
 def run(name: str, story: Callable[[SocketExchange, Any, list[Any]], Any], **settings: Any) -> Any:
@@ -105,7 +105,7 @@ def test_an_order_without_an_answer(name: str, fate: str) -> None:
         assert isinstance(error, ccxt.NetworkError)
         assert (failure.executed, failure.key, len(exchange.orders)) == ("maybe", "mine1", 1)
 
-    run(name, story, attempt_timeout="2s" if fate == "silent" else "5s")
+    run(name, story, attempt_timeout="2s" if fate == "silent" else "4s")
 
 
 @every_exchange
@@ -137,6 +137,7 @@ def test_a_cancelled_order(name: str) -> None:
     run(name, story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["okx", "bybit"])
 def test_a_login_without_an_answer(name: str) -> None:
     """No order has left; the login goes on for all that wait for it."""
@@ -150,6 +151,7 @@ def test_a_login_without_an_answer(name: str) -> None:
     run(name, story, attempt_timeout="2s")
 
 
+@pytest.mark.slow
 @every_exchange
 def test_two_orders_on_a_connection_that_is_closed(name: str) -> None:
     """Each has an error of its own, with its own key: the one was refused before, the other is in doubt."""

@@ -130,6 +130,7 @@ def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:
     assert (sent["newClientOid"], "newClientOrderId" in sent) == ("new", False)
 
 
+@pytest.mark.slow
 def test_an_amendment_that_cancelled_and_placed_nothing(bots: Any, api: Any, clock: FakeClock) -> None:
     """The response has the code of a success; it is not taken for one."""
     api.on(REPLACE, good({"orderId": "7", "clientOid": "new", "success": "failure", "msg": "Insufficient balance"}))

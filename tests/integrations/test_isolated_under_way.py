@@ -148,6 +148,7 @@ def test_a_release_lets_calls_be_sent_again(client: HttpClient, server: HeldServ
     assert client.run(rules, server.url, Ask()) == [Got(503, "down")]
 
 
+@pytest.mark.slow
 def test_calls_in_ccxts_own_queue_are_not_sent(server: HeldServer) -> None:
     """They wait for ccxt's rate limit when the switch is thrown."""
     rules = patient_policies()

@@ -46,6 +46,7 @@ def test_the_extra_of_streams() -> None:
     assert "needs websockets: pip install 'resilience-middleware[streams]'" in run_without("websockets", statement)
 
 
+@pytest.mark.slow
 def test_nothing_else_needs_websockets() -> None:
     """Modules that open no socket, and the modules of the sockets, can be imported without the library."""
     statement = "import resilience.bitget.websocket, resilience.streams; from resilience.bitget import BitgetClient"

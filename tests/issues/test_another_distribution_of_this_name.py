@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import resilience
 
 PACKAGE = Path(resilience.__file__).parent
@@ -43,6 +45,7 @@ def test_the_folder_of_the_package_has_known_files_only() -> None:
     assert resilience._OWN_FILES - names <= {"__pycache__", "_policies"}
 
 
+@pytest.mark.slow
 def test_two_distributions_in_one_folder(tmp_path: Path) -> None:
     """The import names the other one and says what to do; a file that no distribution has installed is nobody's."""
     site = site_with_ours(tmp_path)

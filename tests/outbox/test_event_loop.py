@@ -157,6 +157,7 @@ asyncio.run(client.place_async(client_id="a"))
 """
 
 
+@pytest.mark.slow
 def test_what_has_ended_is_stored_at_the_end_of_the_process(path: Path) -> None:
     """An outbox that nobody closes loses nothing, and takes orders up to the end."""
     subprocess.run([sys.executable, "-c", PROGRAM, str(path)], check=True, timeout=60)

@@ -62,6 +62,7 @@ def lines_of(package: str) -> Any:
     return trace
 
 
+@pytest.mark.slow
 def test_a_handler_places_an_order_at_every_line(outbox: Outbox, handler: Any) -> None:
     """It returns each time, whatever lock or row the interrupted call was at."""
     bot = Bot()

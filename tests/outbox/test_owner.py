@@ -58,6 +58,7 @@ def test_an_outbox_opens_once_the_first_was_closed_or_killed(path: Path) -> None
     Outbox(path).close()
 
 
+@pytest.mark.slow
 @posix
 def test_a_symbolic_link_leads_to_the_same_outbox(outbox: Outbox, path: Path, tmp_path: Path) -> None:
     """A link to the file, or to its folder, in any other folder."""
@@ -134,6 +135,7 @@ print(bot.place(client_id="after"), [row.key for row in outbox.rows("done")], fl
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_forked_child_does_not_own_the_outbox(path: Path) -> None:
     """Its calls are rejected and nothing is sent, until it opens an outbox of its own; the parent goes on."""
@@ -353,6 +355,7 @@ print(bot.place(client_id="later"), len(outbox.rows("done")), len(outbox.open), 
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_rejects_the_next_write_and_loses_none(path: Path) -> None:
     """What was sent is in the file, what is not in the file was not sent; with space again the bot goes on."""

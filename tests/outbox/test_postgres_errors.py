@@ -79,6 +79,7 @@ def test_a_lease_that_is_no_number(database: Database, lease: Any) -> None:
         Outbox(database.url, lease=lease)
 
 
+@pytest.mark.slow
 def test_the_extra_is_missing() -> None:
     """The error says what to install; a file needs nothing of it."""
     code = """
@@ -214,6 +215,7 @@ def test_a_server_that_is_gone_and_comes_back(own_server: PostgresServer) -> Non
         assert {one.key for one in later.rows("done")} == {"answered", "meanwhile"}
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_holds_nobody(own_server: PostgresServer) -> None:
     """A paused server keeps its connections and is silent: the call ends, and nothing was sent."""
     outbox, raw = Outbox(own_server.url()), Bot()

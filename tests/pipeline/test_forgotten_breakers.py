@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from resilience import Policies
 from resilience._core.base.bounded_dict import BoundedDict
 from resilience.telemetry.prometheus import collector
 from resilience.testing import FakeClock
 
 
+@pytest.mark.slow
 def test_breakers_that_are_forgotten_have_counted() -> None:
     """Where there are more keys than breakers are kept, what all of them have counted together never goes back."""
     policies = Policies.from_mapping(

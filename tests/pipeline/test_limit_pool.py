@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from resilience import Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.stages.rate_window import RateWindow
@@ -9,6 +11,7 @@ from resilience._pipeline.shared_state import SharedState
 from resilience.testing import FakeClock
 
 
+@pytest.mark.slow
 def test_windows_by_key_are_bounded() -> None:
     """With five thousand users, the windows in which nothing counts any more are forgotten."""
     rules = {"rate": 1, "burst": 1, "key": lambda user: user}
@@ -21,6 +24,7 @@ def test_windows_by_key_are_bounded() -> None:
     assert len(pipeline.shared.limits._quotas) <= 4096
 
 
+@pytest.mark.slow
 def test_a_full_window_is_not_forgotten() -> None:
     """After five thousand other users, the first one's send of this minute still counts."""
     rules = {"rate": "1/m", "burst": 1, "key": lambda user: user}

@@ -27,6 +27,7 @@ def faulty(exchange: Sandbox) -> Sandbox:
     return exchange
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "prefix", "orders"), [("gevent_bot", "green", 20), ("uvloop_bot", "uv", 20)])
 def test_bots_of_other_loops(
     program: str, prefix: str, orders: int, faulty: Sandbox, account: dict[str, str], executions: Executions
@@ -48,6 +49,7 @@ def test_gevent_goes_on_during_waits(account: dict[str, str]) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_uvloop_cancels_and_fails_as_asyncio_does(account: dict[str, str]) -> None:
     """A refused connection is known not to have been sent, and a cancelled call is cancelled."""
     results, errors = run("uvloop_bot", **account)
@@ -84,6 +86,7 @@ def test_django_views(faulty: Sandbox, account: dict[str, str], executions: Exec
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_fastapi_service(faulty: Sandbox, account: dict[str, str], executions: Executions) -> None:
     """Requests at once are placed once each, one that is sent again too; errors are answers with a remedy."""
     faulty.script("slow", ["accept_drop"])
@@ -109,6 +112,7 @@ def test_fastapi_service(faulty: Sandbox, account: dict[str, str], executions: E
     assert "Traceback" not in errors.replace("KeyboardInterrupt", "")
 
 
+@pytest.mark.slow
 def test_twenty_symbols(faulty: Sandbox, account: dict[str, str], executions: Executions) -> None:
     """One symbol that the exchange does not have stops alone; the other twenty place their order once."""
     results, errors = run("twenty_symbols", **account)

@@ -107,6 +107,7 @@ def test_too_many_subscribe_requests(exchange: Sandbox) -> None:
     assert json.loads(receive(connection, text, 4000.0)[0].text)["code"] == 30001
 
 
+@pytest.mark.slow
 def test_too_many_connects(open_socket: OpenSocket) -> None:
     """More than 300 handshakes in 5 min are refused with 429."""
     with Sandbox() as exchange:

@@ -79,6 +79,7 @@ def test_a_run_without_a_complete_request(changes: dict[str, Any]) -> None:
     assert result == ("mixed", (("mixed", "No request had its full time, so the run says nothing"),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [1, 20])
 def test_a_loss_says_what_it_gained(clients: int) -> None:
     """The breaker costs a few requests after an outage; the verdict says so, and what the service is spared."""

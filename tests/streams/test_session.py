@@ -63,6 +63,7 @@ def test_a_lost_connection_is_reopened_after_the_backoff() -> None:
     assert {event.operation for event in rig.events} == {"stream"}
 
 
+@pytest.mark.slow
 def test_a_stream_never_gives_up_on_retryable_errors() -> None:
     """After hundreds of refused connections, far beyond `max_attempts`, it still retries at the longest delay."""
     rig = SessionRig(breaker="off", budget="off", retry={"max_attempts": 3, "backoff": {"max": "1s", "jitter": "none"}})

@@ -129,6 +129,7 @@ def test_a_webhook_gets_each_new_entry_once() -> None:
     assert server.headers[0]["Content-Type"] == "application/json"
 
 
+@pytest.mark.slow
 def test_a_storm_of_writes_is_counted_whole() -> None:
     """The message says how many there are, and begins with the oldest of them."""
     bot = Rounds()
@@ -420,6 +421,7 @@ if hasattr(os, "fork"):
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_has_sent_its_alerts() -> None:
     """Nothing has to be closed, and a forked child or worker sends its own: each write is in one message."""
     with hook() as server:

@@ -218,6 +218,7 @@ def test_a_task_that_outlives_its_call_does_not_write_to_its_span(
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
 
 
+@pytest.mark.slow
 def test_the_global_provider_may_be_set_later() -> None:
     """Policies that are instrumented before and after that are exported together."""
     script = """if True:
@@ -399,6 +400,7 @@ def test_spans_of_concurrent_calls_are_not_mixed_up(collected: Collected) -> Non
     assert sorted(spans) == sorted([(0, f"call {n}") for n in range(5)] + [(1, f"call {n} attempt") for n in range(5)])
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_named() -> None:
     """Without OpenTelemetry's API the error says what to install."""
     script = """if True:

@@ -207,6 +207,7 @@ def test_what_are_no_policies_is_refused() -> None:
         collector({})
 
 
+@pytest.mark.slow
 def test_a_missing_library_is_named() -> None:
     """Without prometheus_client the error says what to install."""
     script = """if True:

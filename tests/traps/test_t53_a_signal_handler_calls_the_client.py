@@ -168,6 +168,7 @@ def test_a_handler_that_calls_the_client_returns(at_most: int) -> None:
     interrupt_everywhere(new_case, at_most)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_hand", ["isolate", "open"])
 def test_a_handler_that_switches_the_breaker_is_obeyed_at_once(by_hand: str, at_most: int) -> None:
     """The next call of the handler is rejected already; an isolated breaker stays so until it is closed."""
@@ -199,6 +200,7 @@ def test_a_handler_that_switches_the_breaker_is_obeyed_at_once(by_hand: str, at_
     interrupt_everywhere(new_case, at_most)
 
 
+@pytest.mark.slow
 def test_a_handler_that_closes_the_breaker_is_obeyed(at_most: int) -> None:
     """Its own next call is sent, whatever state the interrupted code was changing."""
 
@@ -220,6 +222,7 @@ def test_a_handler_that_closes_the_breaker_is_obeyed(at_most: int) -> None:
     interrupt_everywhere(new_case, at_most)
 
 
+@pytest.mark.slow
 def test_a_handler_that_lifts_holds_or_asks_for_the_state_returns(at_most: int) -> None:
     """`release` and `describe` wait for nothing, and a listener that comes meanwhile is told of the next change."""
 

@@ -64,6 +64,7 @@ def test_naive(tmp_path: Path) -> None:
         assert run(TAKE_POSIX_LOCK, path) == "owner"
 
 
+@pytest.mark.slow
 def test_ours(tmp_path: Path) -> None:
     """Another process is refused after a backup and through links, and so is a forked child."""
     path, link = tmp_path / "bot.db", tmp_path / "link.db"

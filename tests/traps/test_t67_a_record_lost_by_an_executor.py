@@ -144,6 +144,7 @@ def refuse_three_times() -> None:
     layer(Api().send)()
 
 
+@pytest.mark.slow
 def test_another_process() -> None:
     """An error that was pickled still carries the record, so each worker is asked once."""
     asked: list[int] = []

@@ -22,6 +22,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_the_first_process_is_started_with_interrupts_blocked(tmp_path: Path) -> None:
     """Worker processes inherit a blocked SIGINT, the first one too: the parent handles Ctrl-C."""
