@@ -25,6 +25,7 @@ def compile_here() -> None:
 
 def description(readme: str) -> str:
     """Return the README without relative links and pictures: a link is replaced by its text."""
+    readme = re.sub(r"(?ms)^<picture>(?:(?!</picture>|https?:).)*</picture>\n\n?", "", readme)
     readme = re.sub(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n\n?", "", readme, flags=re.MULTILINE)
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)\s]+\)", r"\1", readme)
 

@@ -69,10 +69,10 @@ def check_command() -> None:
 
 
 def check_description() -> None:
-    """What a package index shows has no link that leads nowhere there."""
+    """What a package index shows has no link and no picture that leads nowhere there."""
     text = str(metadata("resilience-middleware").get_payload() or metadata("resilience-middleware")["Description"])
     assert "exactly once" in text
-    assert re.findall(r"\]\((?!https?:)", text) == []
+    assert re.findall(r"\]\((?!https?:)|(?:src|srcset|href)=\"(?!https?:)", text) == []
 
 
 def check_hook() -> None:

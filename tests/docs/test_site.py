@@ -51,7 +51,7 @@ class Loads(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag in ("script", "img", "iframe", "source", "link"):
-            self.addresses.append(attributes.get("src") or attributes.get("href") or "")
+            self.addresses.append(attributes.get("src") or attributes.get("srcset") or attributes.get("href") or "")
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
@@ -77,6 +77,18 @@ def test_every_picture_follows_the_scheme(site: Path) -> None:
         title = re.search(r'<title id="([\w-]+)">[^<]{20,}</title>', text)
         assert title, picture.name
         assert f'aria-labelledby="{title[1]}"' in pages, f"{picture.name} is on no page"
+
+
+def test_a_moving_picture_has_a_still_one_for_reduced_motion(site: Path) -> None:
+    """Each page that shows one names the still one, which is there, for readers whose system asks for less motion."""
+    shown = 0
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        stills = re.findall(r'<source media="\(prefers-reduced-motion: reduce\)" srcset="([^"]+)"><img ', text)
+        assert len(stills) == len(re.findall(r'<img [^>]*src="[^"]+\.webp"', text)), page.name
+        assert [name for name in stills if not (page.parent / name).is_file()] == []
+        shown += len(stills)
+    assert shown
 
 
 def test_the_reference_contains_the_docstrings(site: Path) -> None:
