@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..telemetry.inbox_entry import InboxEntry
 
 __all__ = ["inbox_cards"]
 
-_MAX_WRITES = 50  # the oldest ones
+_MAX_CARDS = 20  # of each kind, the oldest ones: a thousand cards hide the one that matters
+_MAX_WRITES = 50  # each of them is settled on its own
 _MILD = ("hold", "user_fixable")  # calls go on, or will by themselves
 _WRITE = "write_in_doubt"
+_IN_ROWS = "Each has its row under Now"
+_FURTHER = {
+    _WRITE: ("writes are in doubt", "They are shown when those before them are settled"),
+    "isolated": ("isolations", _IN_ROWS),
+    "hold": ("waits that the API asks for", _IN_ROWS),
+    "breaker_open": ("breakers are open", _IN_ROWS),
+    "user_fixable": ("failures that a person can mend", "They are shown when those before them are mended"),
+}
+"""What stands for the cards of a kind that are not shown: its title after their number, and where they are found."""
 
 Fields = Mapping[str, Any]
 
 
 def inbox_cards(entries: Iterable[InboxEntry], snapshot: Fields) -> list[dict[str, Any]]:
     """Return the cards, the most urgent first, as the entries are."""
-    listed = list(entries)
-    writes = [entry for entry in listed if entry.kind == _WRITE]
-    cards = [_write(entry, snapshot) for entry in writes[:_MAX_WRITES]]
-    cards += _further(len(writes) - _MAX_WRITES)
-    return cards + [_other(entry, snapshot) for entry in listed if entry.kind != _WRITE]
+    by_kind: dict[str, list[InboxEntry]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: entry.kind != _WRITE):
+        by_kind[entry.kind].append(entry)
+    cards = []
+    for kind, listed in by_kind.items():
+        limit = _MAX_WRITES if kind == _WRITE else _MAX_CARDS
+        make = _write if kind == _WRITE else _other
+        cards += [make(entry, snapshot) for entry in listed[:limit]]
+        if len(listed) > limit:
+            cards.append(_further(kind, len(listed) - limit))
+    return cards
 
 
 def _write(entry: InboxEntry, snapshot: Fields) -> dict[str, Any]:
@@ -34,11 +51,10 @@ def _write(entry: InboxEntry, snapshot: Fields) -> dict[str, Any]:
     return {**_card(entry, what, detail), "count": 1, "action": "look_up", "no_lookup": no_lookup}
 
 
-def _further(number: int) -> Iterator[dict[str, Any]]:
-    if number > 0:
-        title = f"{number:,} more writes are in doubt"
-        entry = InboxEntry("more_writes", "more_writes", title, None, 0.0, 0.0)
-        yield _card(entry, title, "They are shown when those before them are settled")
+def _further(kind: str, number: int) -> dict[str, Any]:
+    title, detail = _FURTHER.get(kind, ("entries of this kind", "They are shown when those before them are settled"))
+    title = f"{number:,} more {title}"
+    return {**_card(InboxEntry(f"more:{kind}", kind, title, None, 0.0, 0.0), title, detail), "stands_for": number}
 
 
 def _other(entry: InboxEntry, snapshot: Fields) -> dict[str, Any]:
@@ -61,6 +77,7 @@ def _card(entry: InboxEntry, title: str, detail: str) -> dict[str, Any]:
         "since": entry.since or None,
         "last": entry.last,
         "count": entry.times,
+        "stands_for": 1,
         "policy": entry.policy,
         "key": entry.key,
         "action": None,

@@ -129,6 +129,26 @@ def test_cards_of_what_needs_a_person() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "title", "level"),
+    [
+        ("breaker_open", "980 more breakers are open", "bad"),
+        ("isolated", "980 more isolations", "bad"),
+        ("hold", "980 more waits that the API asks for", "warn"),
+        ("user_fixable", "980 more failures that a person can mend", "warn"),
+        ("lookup_failed", "980 more entries of this kind", "bad"),
+    ],
+)
+def test_a_thousand_entries_of_a_kind_are_few_cards(kind: str, title: str, level: str) -> None:
+    """They do not hide what else needs a person, and the last of them says how many there are."""
+    entries = [entry(kind, f"t{number}", policy="p", key=f"k{number}") for number in range(1000)]
+    cards = inbox_cards([*entries, entry("policy_rejected", "the policy file bot.yaml was rejected")], EMPTY)
+    assert (len(cards), cards[-1]["kind"]) == (22, "policy_rejected")
+    assert [cards[-2][name] for name in ("title", "level", "action")] == [title, level, None]
+    assert len({card["id"] for card in cards}) == len(cards)
+    assert sum(card["stands_for"] for card in cards) == 1001
+
+
 def snapshot_of(at: float, **counts: int) -> dict[str, Any]:
     """Return a snapshot with the counts of one operation."""
     row = {"policy": "p", "operation": "op", "ok": 0, "failed": 0, "rejected": 0, "unknown": 0, "cancelled": 0}

@@ -122,6 +122,10 @@ function buttonOf(item, answer) {
   return ["", null];
 }
 
+function entriesOf(cards) {
+  return cards.reduce((sum, card) => sum + card.stands_for, 0);
+}
+
 function renderNeeds() {
   const needs = state.needs;
   const open = new Set(needs.map((item) => item.id));
@@ -132,7 +136,7 @@ function renderNeeds() {
   $("more-needs").hidden = items.length <= SHOWN_CARDS;
   setText($("more-needs"), showsAll ? "Show the first " + SHOWN_CARDS : "Show all " + items.length);
   $("needs-empty").hidden = items.length > 0;
-  setText($("needs-count"), needs.length || "");
+  setText($("needs-count"), needs.length ? entriesOf(needs).toLocaleString("en") : "");
 }
 
 async function lookUp(item) {
@@ -341,12 +345,12 @@ function render() {
 }
 
 function renderHealth() {
-  const needed = state.needs.length;
+  const needed = entriesOf(state.needs);
   const isBad = !state.healthy || state.needs.some((item) => item.level === "bad");
   const level = isBad ? "bad" : needed || state.rows.some((row) => row.level !== "calm") ? "warn" : "calm";
   const open = state.rejecting;
   const parts = [];
-  if (needed) parts.push(needed === 1 ? "1 thing needs you" : needed + " things need you");
+  if (needed) parts.push(needed === 1 ? "1 thing needs you" : needed.toLocaleString("en") + " things need you");
   if (open) parts.push(open === 1 ? "1 breaker rejects calls" : open + " breakers reject calls");
   setText($("health"), parts.join(", ") || (level === "calm" ? "All is well" : "Working around trouble"));
   setLevel($("health"), level);
