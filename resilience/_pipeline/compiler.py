@@ -15,26 +15,19 @@ from .._core.call.stage_plugins import check_stages, stages_of
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._core.stages.built_in_stage import StageView
-from .._core.stages.hedge import races
 from .._core.stages.retry import Schedule
-from .._drivers.async_ import compile_async
-from .._drivers.stage_layers import add_layers
-from .._drivers.sync import compile_sync
 from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async
-from .call_tracing import trace_attempts, trace_calls
+from .call_assembly import assemble_call
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .classifiers import check_codes
-from .custom_stages import add_stages
 from .failure_needs import load_needs, load_tables
 from .fresh_reads import as_lookup
-from .keyed_breakers import breaker_finder, found_before, with_breaker_async, with_breaker_sync
-from .keys_in_use import claim_key_async, claim_key_sync
+from .keyed_breakers import breaker_finder
 from .limit_pool import consumes
-from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
+from .own_answers import expect_responses
 from .shared_state import SharedState
-from .stage_inputs import layer_inputs, stage_view
-from .success_reports import report_successes_async, report_successes_sync
+from .stage_inputs import stage_view
 
 __all__ = ["Compiler", "PolicyCompiler"]
 
@@ -222,46 +215,8 @@ class PolicyCompiler:
         check_reconcile(fn, info.reconcile)
         if info.reconcile is not None:
             info = replace(info, reconcile=as_lookup(info.reconcile, asynchronous=asynchronous))
-        info = expect_responses(info)
-        plan, stages = self.plan(fn, info, keys, skip, breaker_by_call=find is not None), self.stages
-        hedged = races(plan, asynchronous=asynchronous)
-        if hedged:
-            plan.count_attempts_apart()
-        send = fn
-        if is_checked(plan):
-            send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
-        tracers = self.shared.tracers
-        send = trace_attempts(tracers, plan, send, asynchronous=asynchronous)
-        if stages:
-            send = add_stages(plan, send, stages, asynchronous=asynchronous)
-        is_bare = not (tracers or self._claims(plan) or self.shared.events.successes)
-        find_inside = find if find is None or is_bare else found_before
-        call = (compile_async if asynchronous else compile_sync)(plan, send, find_inside)
-        # A listener to successes that comes later has everything compiled again. A race reports its calls by itself.
-        if self.shared.events.successes and not hedged:
-            call = (report_successes_async if asynchronous else report_successes_sync)(plan, call)
-        inputs = layer_inputs(
-            plan,
-            fn,
-            asynchronous=asynchronous,
-            skip=skip,
-            memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
-        )
-        call = add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
-        call = trace_calls(tracers, plan, call, asynchronous=asynchronous)
-        if find is None or is_bare:
-            return call
-        return (with_breaker_async if asynchronous else with_breaker_sync)(find, call)
-
-    def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
-        """Return a keyed write so that no second call with its key is sent while it is under way."""
-        if not self._claims(plan):
-            return call
-        return (claim_key_async if asynchronous else claim_key_sync)(plan, call, self.shared.keys_in_use)
-
-    @staticmethod
-    def _claims(plan: Plan) -> bool:
-        return plan.keys is not None and not plan.idempotent
+        plan = self.plan(fn, expect_responses(info), keys, skip, breaker_by_call=find is not None)
+        return assemble_call(plan, fn, self.shared, self.stages, keys, find, skip=skip, asynchronous=asynchronous)
 
     def _breaker_getter(self) -> Callable[[str], Breaker | None]:
         """Return a function that returns the one breaker of a key."""

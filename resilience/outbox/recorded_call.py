@@ -78,15 +78,15 @@ def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
         async def attempt_async(*args: Any, **kwargs: Any) -> Any:
             write = current_write()
             while True:
-                await write.aget_ready()
-                stamps = len(write.stamps)
+                await write.row.aget_ready()
+                stamps = len(write.row.stamps)
                 try:
                     write.answer = await fn(*args, **kwargs)
                     return write.answer
                 except Exception:
                     # The stamp could not be stored, because the store was busy just then. Nothing was sent, so the
                     # attempt is made again once it is not, if an earlier request of it had no stamp either.
-                    if not write.was_busy or len(write.stamps) != stamps:
+                    if not write.row.was_busy or len(write.row.stamps) != stamps:
                         raise
 
         return attempt_async
@@ -94,7 +94,7 @@ def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(fn)
     def attempt(*args: Any, **kwargs: Any) -> Any:
         write = current_write()
-        write.get_ready()
+        write.row.get_ready()
         write.answer = fn(*args, **kwargs)
         return write.answer
 

@@ -70,7 +70,7 @@ def simulate_first_attempt(
         current_write().began = True
         call = current_call()
         assert call is not None, "the pipeline calls it"
-        with current_write().replaying():
+        with current_write().row.replaying():
             for stamp in row.stamps:
                 call.stamp(stamp)
             if fence is not None:

@@ -20,17 +20,17 @@ class _StoredStamps(SendLog):
 
     def append(self, stamp: float, /) -> None:
         assert self._write is not None
-        self._write.add_stamp(stamp)
+        self._write.row.add_stamp(stamp)
         super().append(stamp)
 
     def record_stamp(self, stamp: float) -> Any:
         assert self._write is not None
-        if not self._write.is_async:
+        if not self._write.row.is_async:
             return self.append(stamp)
         return self._record_later(self._write, stamp)
 
     async def _record_later(self, write: OpenWrite, stamp: float) -> None:
-        await write.aadd_stamp(stamp)
+        await write.row.aadd_stamp(stamp)
         super().append(stamp)
 
     def record_not_executed(self, *, duplicate: bool) -> bool:
@@ -38,9 +38,9 @@ class _StoredStamps(SendLog):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "key_missing" and value and self._write is not None:
-            self._write.store_key_missing()
+            self._write.row.store_key_missing()
         if name == "fence" and value is not None and self._write is not None:
-            self._write.store_window(value.window)
+            self._write.row.store_window(value.window)
         super().__setattr__(name, value)
 
 

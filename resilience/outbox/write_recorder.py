@@ -15,6 +15,7 @@ from .._core.stages.fence import Fence
 from .._drivers.routine_runner import run_routine, run_routine_async
 from ..errors import RejectedError
 from .claims import Claim, Claims
+from .open_row import OpenRow
 from .open_write import OpenWrite
 from .outbox_store import HeldWrite, NewWrite, OutboxBusyError, OutboxStore
 from .pending_write import PendingWrite
@@ -96,15 +97,27 @@ class WriteRecorder:
             raise cancellation
         return began
 
-    def open(self, claim: Claim, info: OperationInfo, clock: Clock, **options: Any) -> OpenWrite:
-        """Return what updates the row of a claimed write; `options` are those of `OpenWrite`."""
+    def open(
+        self,
+        claim: Claim,
+        info: OperationInfo,
+        clock: Clock,
+        *,
+        held: HeldWrite | None,
+        pending: PendingWrite | None = None,
+        stamps: tuple[float, ...] = (),
+        asynchronous: bool,
+        **options: Any,
+    ) -> OpenWrite:
+        """Return what updates the row of a claimed write; `options` are those of `OpenWrite`, the others of its row."""
         key, operation = claim.write
-        rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-        return OpenWrite(
-            self.store, key, operation, rejection_type=rejection_type, clock=clock, signs=info.signs,
-            window=(info.fence or Fence()).window, release=partial(self.claims.release, claim),
-            fail=partial(_fail, ref(self), key, operation), **options,
+        row = OpenRow(
+            self.store, key, operation, held=held, pending=pending, stamps=stamps,
+            rejection_type=info.rejection_types.get(RejectedError, RejectedError), clock=clock,
+            asynchronous=asynchronous, signs=info.signs, window=(info.fence or Fence()).window,
         )  # fmt: skip
+        release, fail = partial(self.claims.release, claim), partial(_fail, ref(self), key, operation)
+        return OpenWrite(row, release=release, fail=fail, **options)
 
     def fail(self, key: str, operation: str) -> bool:
         """Settle an open write that was proven not to be executed; return False if somebody works on it or has it."""

@@ -127,11 +127,11 @@ DIFFERENCES = {
         + return (_login(self, preparing) if signs_in(name) else preparing)
     """,
     # In an event loop the row is stored by a thread, and a cancellation waits for it.
-    ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): """
-        + if self._pending is None:
+    ("outbox/open_row.py:get_ready", "outbox/open_row.py:aget_ready"): """
+        + if self.pending is None:
         + else:
         + poll(self._aadd_row, self._clock, until)
-        + self._needs_check, self._was_busy = (True, False)
+        + self._needs_check, self.was_busy = (True, False)
     """,
     ("outbox/outbox.py:replay", "outbox/outbox.py:areplay"): "",
 }

@@ -13,7 +13,7 @@ import pytest
 from ccxt.base.types import Entry
 
 from resilience import Failure, Policies, failure_of, wrap
-from resilience.integrations.ccxt.venue_support import VenueSupport
+from resilience.integrations.ccxt.venue_methods import VenueMethods
 from resilience.testing import FakeClock
 from tests.integrations.server import Server
 from tests.integrations.venue_answers import VENUES, VenueAnswer, answers_of, name_of
@@ -87,7 +87,7 @@ def failure_to(answer: VenueAnswer, *, order: bool) -> Failure | None:
     """
     policies = Policies.from_mapping({"policies": {"p": POLICY}}, clock=FakeClock())
     with Server(answer.behaviour) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VenueSupport, "_keys_of", lambda _self, _method: None)
+        patch.setattr(VenueMethods, "keys_of", lambda _self, _method: None)
         exchange = exchange_at(answer, server.url)
         try:
             if order:

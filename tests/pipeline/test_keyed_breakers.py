@@ -15,7 +15,7 @@ from resilience import CircuitOpenError, Pipeline, Policies, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.policy.policy_set import PolicySet
 from resilience._core.stages.breaker import Breaker
-from resilience._pipeline import compiler
+from resilience._pipeline import call_assembly
 from resilience._pipeline.breaker_pool import MAX_BREAKERS
 from resilience.testing import FakeClock
 
@@ -61,8 +61,8 @@ def test_very_many_keys_are_one_compiled_call(asynchronous: bool, monkeypatch: p
     """The number of breakers that are kept is bounded, an open one is among them, and nothing is compiled for a key."""
     drivers: list[Any] = []
     for name in ("compile_sync", "compile_async"):
-        make = getattr(compiler, name)
-        monkeypatch.setattr(compiler, name, lambda *args, _make=make: drivers.append(1) or _make(*args))
+        make = getattr(call_assembly, name)
+        monkeypatch.setattr(call_assembly, name, lambda *args, _make=make: drivers.append(1) or _make(*args))
     pipeline = Pipeline(keyed(), operation="price", clock=FakeClock(), log=False)
 
     async def price_async(symbol: str) -> str:

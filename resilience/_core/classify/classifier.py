@@ -20,6 +20,7 @@ from ..policy.sections import UnknownErrorSettings
 from .batch_items import failed_items, message_of
 from .code_and_status import code_of
 from .code_match import Match, is_status, rule_of_item
+from .combined_failure import failure_of_group, with_items
 from .error_chain import ErrorChain
 from .error_shape import Shape, shape_of
 from .evidence import Evidence
@@ -27,12 +28,10 @@ from .failure import Failure, changed
 from .nested_codes import deciding_code
 from .returned_errors import error_in_result
 from .rule_failure import failure_of_rule, with_executed
-from .rule_search import PROGRAM_ERROR, UNCERTAINTY, RuleSearch
+from .rule_search import PROGRAM_ERROR, RuleSearch
 
 __all__ = ["Classifier"]
 
-_SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
-_PROOFS = ("none", "likely", "proven")
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
 _MAX_REMEMBERED = 512  # shapes of errors whose meaning is remembered
@@ -142,12 +141,7 @@ class Classifier:
         items, all_failed = self._failed_items(gathered[0], registry)
         if not items:
             return failure
-        # Where each item was refused, nothing has happened. Otherwise some have succeeded.
-        certain = all_failed and all(item.executed == "no" for item in items)
-        proof = min((item.proof for item in items), key=_PROOFS.index) if certain else "none"
-        if failure.guessed:  # the answer itself has no code: its first failed item says what is wrong
-            failure = changed(items[0], key=None, http_status=failure.http_status, retry_after=failure.retry_after)
-        return changed(failure, items=items, executed="no" if certain else "maybe", proof=proof)
+        return with_items(failure, items, all_failed=all_failed)
 
     def _explain(self, chain: Sequence[Evidence], registry: str | None) -> Failure | None:
         """Classify by code, exact class, status, vague class, in this order. Returns None if none matches."""
@@ -192,20 +186,12 @@ class Classifier:
         return evidence
 
     def _of_group(self, chain: ErrorChain, registry: str | None, known: _Members) -> Failure:
-        """The most severe category is used, and an API's code if there is one; it is uncertain if any member is."""
+        """Classify each member of a group once, though groups may share members, and return what they mean together."""
         for member in chain.members:
             if id(member) not in known:
                 # Not by `_classify`, so that a member which raises while it is read spoils no other.
                 known[id(member)] = member, self._classified(member, registry, known)
-        members = [known[id(member)][1] for member in chain.members]
-        worst = max(members, key=lambda failure: (_SEVERITY[failure.category], _has_api_code(failure)))
-        coded = max(filter(_has_api_code, members), key=lambda failure: _SEVERITY[failure.category], default=worst)
-        least_certain = max(members, key=lambda failure: UNCERTAINTY[failure.executed])
-        proof = (
-            min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
-        )
-        code = {name: getattr(coded, name) for name in ("code", "names", "registry", "http_status", "known")}
-        return changed(worst, executed=least_certain.executed, proof=proof, **code)
+        return failure_of_group([known[id(member)][1] for member in chain.members])
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[tuple[Failure, ...], bool]:
         """Classify the items that a batch's answer lists as failed, each by its own code; and whether all failed."""
@@ -248,11 +234,6 @@ class Classifier:
             known=False,
             guessed=True,
         )
-
-
-def _has_api_code(failure: Failure) -> bool:
-    """Return whether the code is an API's own: no status, and no name of ours for an error of Python or a client."""
-    return failure.code is not None and (failure.registry not in (None, "http") or not failure.known)
 
 
 def _code_to_report(match: Match) -> str:

@@ -26,7 +26,7 @@ def batch_attempt(attempt: Callable[..., Any], venue: Venue) -> Callable[..., An
         @functools.wraps(attempt)
         async def send_async(*args: Any, **kwargs: Any) -> Any:
             for record in _records():
-                await record.aget_ready()
+                await record.row.aget_ready()
             try:
                 with _noted_success():
                     return await attempt(*args, **kwargs)
@@ -39,7 +39,7 @@ def batch_attempt(attempt: Callable[..., Any], venue: Venue) -> Callable[..., An
     @functools.wraps(attempt)
     def send(*args: Any, **kwargs: Any) -> Any:
         for record in _records():
-            record.get_ready()
+            record.row.get_ready()
         try:
             with _noted_success():
                 return attempt(*args, **kwargs)

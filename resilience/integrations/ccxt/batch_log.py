@@ -59,7 +59,7 @@ class BatchLog:
         """Record the stamp of a request that is about to be sent."""
         if self._concerns(request):
             for record in self.records:
-                record.add_stamp(stamp)
+                record.row.add_stamp(stamp)
             self.stamps.append(stamp)
 
     def add_request(self, request: SentRequest, wire: tuple[Any, ...], fence: Fence | None) -> None:
@@ -70,9 +70,9 @@ class BatchLog:
             self.unsent = {key for key in self.keys if not carries_key(key, *wire)}
             for key, record in zip(self.keys, self.records, strict=False):
                 if key in self.unsent:
-                    record.store_key_missing()
+                    record.row.store_key_missing()
                 if fence is not None:
-                    record.store_window(fence.window)
+                    record.row.store_window(fence.window)
 
     def add_answer(self, request: SentRequest, answer: Any) -> None:
         """Record the answer to a request: what ccxt has read, or the text of an answer that it has made an error of."""

@@ -133,7 +133,8 @@ class ItemSettlement:
         single = self._single
         error = self._error_of(answer)
         begun: list[bool] = []
-        replaying = getattr(record, "replaying", nullcontext)
+        row = getattr(record, "row", None)
+        replaying = nullcontext if row is None else row.replaying
         fail = partial(_fail_again, self.log, error, item.key, replaying, begun)
         attempt = _made_before(single.method, fail)
         record.may_send_again = True

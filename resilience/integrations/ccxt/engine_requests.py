@@ -12,6 +12,7 @@ from typing import Any
 from ..._core.base.context_variables import reset_variable
 from ..._core.base.routine import Invocation, Routine
 from ..._drivers.routine_runner import routine_function
+from .answers import check_response, record_failure
 from .exchange_support import PreparedRequest
 from .guarded_session import guarded
 from .market_loading import load_markets_async, load_markets_sync
@@ -64,10 +65,10 @@ def _shared_methods(original: Any, *, asynchronous: bool) -> dict[str, Callable[
         try:
             response = yield Invocation(original.fetch, (self, url, method, headers, body))
         except Exception as error:
-            if self._resilience.record_failure(request, error):
+            if record_failure(self._resilience, request, error):
                 yield from _ask_for_time(self)
             raise
-        return self._resilience.check_response(self, url, request, response)
+        return check_response(self._resilience, self, url, request, response)
 
     return {function.__name__: routine_function(function, asynchronous=asynchronous) for function in (fetch2, fetch)}
 

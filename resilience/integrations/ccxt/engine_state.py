@@ -1,11 +1,10 @@
-"""Keeps what an engine has beside the original exchange's state, and checks each request and each response.
+"""Keeps what an engine has beside the original exchange's state, and prepares, records and reports each request.
 
 Nothing of ccxt is imported: the integration passes its error classes.
 """
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,10 +16,9 @@ from ...telemetry.redaction import register_secret
 from .batch_log import BATCH
 from .exchange_facts import KEY_NAMES, STAMP_ERRORS
 from .exchange_support import ExchangeSupport, PreparedRequest
-from .limit_marks import mark_wait
-from .method_names import may_write, places_orders
+from .method_names import may_write
 from .nonce_clock import NonceClock
-from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
+from .requests_sent import ATTEMPT, REQUEST, SentRequest
 
 __all__ = ["EngineState", "ErrorClasses"]
 
@@ -175,28 +173,6 @@ class EngineState:
         if fence is not None:
             call.report_fence(fence)
 
-    def record_failure(self, request: SentRequest, error: Exception) -> bool:
-        """Set URL, status and headers of the response on an error; return whether to request the exchange's time."""
-        request.outcome = "failed"
-        set_attribute(error, "resilience_url", request.url)
-        if request.writes:
-            request.error = error
-        if request.status is None:
-            return False
-        self._add_answer(request, request.text)
-        set_attribute(error, "http_status", request.status)
-        set_attribute(error, "headers", request.headers)
-        if self.support is not None:
-            # ccxt leaves the code out of the texts of some errors; an exchange's own code is in its answer.
-            if isinstance(request.text, str) and request.text.startswith("{"):
-                set_attribute(error, "resilience_body", request.text)
-            mark_wait(self.support, request, error)
-            ask = self.support.learn_rejection(request.text, request.sent_at)
-        else:
-            ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)
-        # The request for the time counts as a read. If that one is rejected, it is not sent again.
-        return ask and not is_set_up_under_way()
-
     def learn_time(self, milliseconds: Any, sent_at: float) -> None:
         """Learn the exchange's time; `sent_at` is the monotonic time of the request that it was asked by."""
         if not milliseconds:
@@ -222,62 +198,3 @@ class EngineState:
             warnings.warn(message, stacklevel=2)
         except Exception:
             pass  # a filter turns warnings into errors: that must not replace the answer to an order
-
-    def check_response(self, engine: Any, url: str, request: SentRequest, response: Any) -> Any:
-        """Return the response, unless its body says that it is not a success.
-
-        Raises:
-            Exception: `errors.unreadable` or `errors.partial`, with the response as `body`.
-        """
-        problem = self._unusable(request, response)
-        if problem is not None:
-            error = self.errors.unreadable(f"{engine.id} {request.method} {url}: {problem}")
-            self._reject(request, error, response, executed="maybe")
-            raise error
-        if request.path is None:
-            request.outcome = "accepted"
-            return response
-        support = self.support
-        self._add_answer(request, response)
-        found = None if support is None else support.problem(request, response)
-        if found is None:
-            request.outcome = "accepted"
-            return response
-        kind, reason = found
-        body = json.dumps(response, default=str) if kind == "partial" else f"{request.method} {url}: {reason}"
-        error = (self.errors.partial if kind == "partial" else self.errors.unreadable)(f"{engine.id} {body}")
-        # A list is the answer to a batch, of which some items may have been placed.
-        self._reject(request, error, response, executed="maybe" if isinstance(response, list) else None)
-        raise error
-
-    def _add_answer(self, request: SentRequest, answer: Any) -> None:
-        batch = BATCH.get()
-        if batch is not None and request.writes:
-            batch.add_answer(request, answer)
-
-    def _unusable(self, request: SentRequest, response: Any) -> str | None:
-        """Return why a response without an error status is none to this request, or None."""
-        status, attempt = request.status or 200, ATTEMPT.get()
-        if status < 200:
-            return f"status {status} is no answer"
-        if request.writes and attempt is not None:
-            if 300 <= status < 400:
-                return f"status {status}: a redirect of a write is not followed"
-            if response in (None, "") and places_orders(attempt.operation):
-                return "the response is empty"
-        # ccxt returns a body that it cannot parse as a string.
-        if request.path is not None and isinstance(response, str) and response.lstrip()[:1] in ("{", "[", "<"):
-            return "the response cannot be read"
-        return None
-
-    def _reject(self, request: SentRequest, error: Exception, response: Any, executed: str | None = None) -> None:
-        """Record that a request failed by its response."""
-        request.outcome = "failed"
-        if request.writes:
-            request.error = error
-        if self.support is not None:
-            mark_wait(self.support, request, error)
-        set_attribute(error, "body", response)
-        set_attribute(error, "resilience_url", request.url)
-        if executed is not None and request.writes:
-            set_attribute(error, "resilience_executed", executed)

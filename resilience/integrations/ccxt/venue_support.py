@@ -1,14 +1,12 @@
-"""Binds what is known of a venue as data to a wrapped exchange of ccxt: keys, windows, stamps, answers, lookups.
+"""Binds what is known of a venue as data to a wrapped exchange of ccxt: windows, stamps, bounds, answers.
 
 The figures of a fence are read in each finished request, so that a window that ccxt drops on the way lengthens it.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -20,17 +18,16 @@ from ...venues.limit_waits import limit_wait
 from ...venues.order_rows import unix_seconds, value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
-from .batch_log import BATCH
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
-from .method_names import MethodInfo, is_socket_call
-from .venue_lookup import batch_items, find_message, message_params, venue_reconciler
+from .key_parameters import KeyParameters
+from .method_names import MethodInfo
+from .venue_lookup import find_message, message_params, venue_reconciler
+from .venue_methods import VenueMethods
 
 __all__ = ["VenueSupport"]
 
-_EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
 _SIGNED_BY_CCXT = ("apiKey", "timestamp", "signature")
-_CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
 
 
 class _Parts(NamedTuple):
@@ -53,63 +50,15 @@ class VenueSupport(ExchangeSupport):
         self._exchange = exchange
         self._clock = ServerClock(time.time)
         self._measured = False
-        self._shape = re.compile(venue.key.shape)
-        self._by_name = {name.lower(): write for write in venue.writes for name in write.endpoints}
+        self._methods = VenueMethods(venue)
+        self._keys = KeyParameters(venue)
 
     def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
         """Return fields of `OperationInfo` for a method, beyond what its name says."""
-        is_socket = is_socket_call(method.operation)
-        fields: dict[str, Any] = {
-            "can_resync_clock": not is_socket, "signs": not is_socket, "fence": self._fence(method),
-            "sends_window": self._sends_window(method),
-        }  # fmt: skip
-        shown = self._keys_of(method)
-        if shown is None:
+        fields, keys = self._methods.fields_of(method), self._methods.keys_of(method)
+        if keys is None:
             return fields
-        key = self.venue.key
-        if key.prefix or key.digits != 32:
-            fields["make_key"] = lambda: f"{key.prefix}{secrets.token_hex(16)[: key.digits]}"
-        return fields | shown | {"reconcile": venue_reconciler(self._exchange, self, wrapped)}
-
-    def _keys_of(self, method: MethodInfo) -> dict[str, Any] | None:
-        """Return key and idempotency of a method that can be looked up, else None."""
-        key = self.venue.key
-        unified = f"params.{'|'.join(key.parameters)}"
-        twin = method.operation.removesuffix("_ws")
-        known = self._known(method)
-        if known is not None and not self.venue.orders[known.order].queries:
-            return None
-        if known is not None:
-            is_new = known.action in ("place", "replace")
-            own = f"params.{known.key}" if known.key and is_new and not known.items else None
-            return {"idempotent": not is_new, "key": own} if own or not is_new else None
-        if method.key is not None:
-            return {"key": unified}
-        if _EDITS.fullmatch(twin):
-            replacing = f"params.{'|'.join(key.replacing or key.parameters)}"
-            return {"key": replacing} if self.venue.amends_by_key else {"idempotent": True}
-        return {} if _CANCELS.fullmatch(twin) else None
-
-    def _known(self, method: MethodInfo) -> WriteSettings | None:
-        """Return what is known of the endpoint of an implicit method, or None."""
-        return self._by_name.get(method.operation.replace("_", "").lower())
-
-    def _sends_window(self, method: MethodInfo) -> bool:
-        """Return whether every request that a method may send carries the window of the policy."""
-        known = self._known(method)
-        return all(write.expires for write in (self.venue.writes if known is None else (known,)))
-
-    def _fence(self, method: MethodInfo) -> Fence:
-        """Return bounds that hold for every order that a method may be about, for a request whose own are not known."""
-        known = self._known(method)
-        kinds = self.venue.orders.values() if known is None else (self.venue.orders[known.order],)
-        lags = [order.lag for order in kinds]
-        return Fence(
-            window=max(self.venue.expiry.send, self.venue.expiry.without),
-            processing=max(order.processing for order in kinds),
-            # A read proves nothing. One that finds no order is sent once more, and its caller should not wait for long.
-            lag=min(lags) if method.read else max(lags),
-        )
+        return fields | keys | {"reconcile": venue_reconciler(self._exchange, self, wrapped)}
 
     def write_of(self, request: Any) -> WriteSettings | None:
         """Return what is known of the endpoint of a request, or None."""
@@ -129,43 +78,9 @@ class VenueSupport(ExchangeSupport):
         write, call = self.write_of(request), current_call()
         if write is None or call is None:
             return request.params
-        params = self._with_key(write, request.params, call.key)
-        self._check_key(write, params, call.key)
-        return self._with_window(write, self._without_stray_key(write, params, call.key), call.window)
-
-    def _with_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
-        """Return the parameters with the key by its own name, where ccxt does not know it or passes another one on."""
-        own = self.venue.key
-        if key is None or write.items or not isinstance(params, Mapping) or params.get(write.key) is not None:
-            return params
-        if write.action == "replace":
-            passed_on = [name for name in own.replacing if params.get(name) == key]
-            rest = {name: value for name, value in params.items() if name not in passed_on}
-            return {**rest, write.key: key} if passed_on else params
-        return {**params, write.key: key} if write.action == "place" and write.key not in own.parameters else params
-
-    def _check_key(self, write: WriteSettings, params: Any, key: str | None) -> None:
-        if write.action not in ("place", "replace"):
-            return
-        items, batch = batch_items(write, params), BATCH.get()
-        if key is None and batch is not None and batch.keys:
-            _check_keys_of_items([item.get(write.key) for item in items], batch.keys)
-        if key is None:
-            return
-        sent = items[0].get(write.key) if len(items) == 1 else key
-        # Under another id the lookup would not find the order, and it would be sent again.
-        if sent != key:
-            raise ValueError(f"{write.key}: {sent!r} would be sent, but the key of this call is {key!r}")
-        if not self._shape.fullmatch(key):
-            raise ValueError(f"{write.key}: {self.venue.name} would reject {key!r}: expected {self.venue.key.shape}")
-
-    def _without_stray_key(self, write: WriteSettings, params: Any, key: str | None) -> Any:
-        """Return the parameters without a key that was made for a new order, where an order is changed in place."""
-        if key is None or write.action != "amend" or not isinstance(params, Mapping):
-            return params
-        # The id of an order that is changed by it stays; one that was made for a new order names none that is there.
-        names = {*self.venue.key.replacing, *((write.key,) if params.get(write.id) else ())}
-        return {name: value for name, value in params.items() if name not in names or value != key}
+        params = self._keys.with_key(write, request.params, call.key)
+        self._keys.check(write, params, call.key)
+        return self._with_window(write, self._keys.without_stray_key(write, params, call.key), call.window)
 
     def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
         expiry = self.venue.expiry
@@ -228,7 +143,7 @@ class VenueSupport(ExchangeSupport):
     def _drop_stray_key(self, write: WriteSettings, message: Any, key: str | None) -> None:
         """Take a key that was made for a new order out of a message that changes one, and sign it anew."""
         given = message.get("params")
-        params = self._without_stray_key(write, given, key)
+        params = self._keys.without_stray_key(write, given, key)
         if params is not given:
             signed = {name: value for name, value in params.items() if name not in _SIGNED_BY_CCXT}
             message["params"] = self._exchange.engine.sign_params(signed)
@@ -312,9 +227,3 @@ class VenueSupport(ExchangeSupport):
             return None
         key = call.key if call is not None and write.action in ("place", "replace") else None
         return confirmed_writes.find_problem(self.venue, write, response, key)
-
-
-def _check_keys_of_items(sent: list[Any], keys: Sequence[str]) -> None:
-    """Check that each order of a batch carries its own client order id, which ccxt may take from elsewhere."""
-    if not set(sent) <= set(keys) or len(set(sent)) < len(sent):
-        raise ValueError(f"the client order ids {sent!r} would be sent, but those of this batch are {list(keys)!r}")
