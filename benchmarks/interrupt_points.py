@@ -17,6 +17,7 @@ __all__ = ["each_opcode", "looks_for_signals"]
 
 _OURS = str(Path(resilience.__file__).parent)
 _LOOKS_FOR_SIGNALS = ("CALL", "JUMP_BACKWARD", "RESUME")
+_DOES_NOT = ("CALL_INTRINSIC", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
 @contextmanager
@@ -75,5 +76,5 @@ def looks_for_signals(code: CodeType, before: int, offset: int) -> bool:
     point is left out. Calls of Python functions are counted too, although CPython looks when they begin.
     """
     name, handlers = dis.opname[code.co_code[before]], _handlers(code)
-    looks = name.startswith(_LOOKS_FOR_SIGNALS) and not name.endswith("NO_INTERRUPT")
+    looks = name.startswith(_LOOKS_FOR_SIGNALS) and not name.startswith(_DOES_NOT)
     return looks and handlers[before // 2] == handlers[offset // 2]
