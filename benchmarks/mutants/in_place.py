@@ -26,15 +26,15 @@ from .patching import changed_functions, patch
 
 __all__ = ["QUIET", "InPlace", "fail_fast"]
 
-QUIET = ("-q", "-p", "no:cacheprovider", "-n", "0", "-p", "no:cov", "--capture=sys",
+QUIET = ("-q", "-p", "no:cacheprovider", "-n", "0", "-p", "no:cov", "--capture=sys", "-m", "not slow and not full",
          "-W", "ignore::pytest.PytestAssertRewriteWarning")  # fmt: skip
-"""Options of pytest: without plugins that start processes or write files."""
+"""Options of pytest: all rows of the quick tests, without plugins that start processes or write files."""
 
 
 def fail_fast() -> None:
     """Have hypothesis stop at the first failing example instead of shrinking it."""
     settings.register_profile(
-        "mutants", settings.get_profile("steady"), phases=[Phase.explicit, Phase.generate], database=None
+        "mutants", settings.get_profile("thorough"), phases=[Phase.explicit, Phase.generate], database=None
     )
     settings.load_profile("mutants")
 
