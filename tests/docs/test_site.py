@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BUILT = "built"  # a file that is there when the site is complete
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _ITEM = re.compile(r'<li class="doc-section-item field-body">(.*?)</li>', re.DOTALL)
 pytestmark = pytest.mark.slow  # a build of the site costs what a thousand other tests cost
@@ -25,9 +28,26 @@ PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the docs once, strictly. Without `--quiet`, which hides the warnings that `--strict` counts."""
+    """The docs, which one of the workers builds and the others wait for."""
     pytest.importorskip("material")
-    folder = tmp_path_factory.mktemp("site")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        end = time.monotonic() + 300
+        while not (folder / BUILT).exists():
+            assert folder.exists(), "the docs cannot be built; the worker that tried says why"
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    else:
+        build(folder)
+        (folder / BUILT).touch()
+    return folder
+
+
+def build(folder: Path) -> None:
+    """Build the docs strictly. Without `--quiet`, which hides the warnings that `--strict` counts."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", ".ci/mkdocs.yml"]
     done = subprocess.run(
         [*command, "--site-dir", str(folder)],
@@ -37,8 +57,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=False,
     )
+    if done.returncode:
+        shutil.rmtree(folder)  # those that wait see it
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 class Loads(HTMLParser):

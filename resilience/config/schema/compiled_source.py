@@ -5,6 +5,7 @@ The build calls it (`hatch_build.py`). A module has the checksums of its YAML fi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -51,7 +52,10 @@ def write_compiled(folder: Path, name: str, sources: tuple[str, ...], content: A
         f'"""Compiled from {", ".join(sources)}; do not change it."""\n\n{imports}\n'
         f"CHECKSUMS = {dict(checksums(sources))!r}\n\n\ndef content():\n    return {returned}\n"
     )
-    (folder / f"{name.replace('-', '_')}.py").write_text(text, encoding="utf-8")
+    path = folder / f"{name.replace('-', '_')}.py"
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)  # a program that reads it meanwhile sees the old one or the new one
 
 
 class _Source:
