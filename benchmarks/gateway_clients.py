@@ -67,7 +67,7 @@ class Site(NamedTuple):
 
 
 class GatewayClient(NamedTuple):
-    """One client: its name, its builder, whether it is async, and whether it can do without a reconciler."""
+    """One client: its name, its builder, whether it is async, and whether its orders are always looked up."""
 
     name: str
     build: Callable[..., Any]

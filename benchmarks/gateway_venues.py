@@ -92,8 +92,8 @@ async def async_bitget(site: Site, stack: Any) -> Callable[[str], Any]:
 CLIENTS = (
     *SESSIONS,
     *OWN,
-    GatewayClient("ccxt okx", ccxt_okx),
-    GatewayClient("async ccxt okx", async_ccxt_okx, True),
+    GatewayClient("ccxt okx", ccxt_okx, needs_reconciler=True),
+    GatewayClient("async ccxt okx", async_ccxt_okx, True, needs_reconciler=True),
     GatewayClient("BitgetClient", bitget, needs_reconciler=True),
     GatewayClient("AsyncBitgetClient", async_bitget, True, needs_reconciler=True),
 )

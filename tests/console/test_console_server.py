@@ -18,13 +18,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from resilience import NOT_FOUND, Found, Policies
-from resilience.console import serve, viewers, web_server
+from resilience.console import serve, viewers
 from resilience.telemetry.redaction import register_secret
 from resilience.testing import FakeClock
 from tests.console.event_stream import EventStream, ask
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
+web_server = pytest.importorskip("resilience.console.web_server")
 
 RULES = {
     "trade": {"retry": "off", "deadline": "2s", "attempt_timeout": "1s"},

@@ -26,7 +26,7 @@ def test_orders_of_every_venue(venue: str, calls: str) -> None:
     ids = [f"o{number}" for number in range(8)]
     with exchange(3, venue=venue) as address:
         ours, plain = (
-            drill(address, client_of(calls, "market", ours=own), "swap", HARSH, ids, 3) for own in (True, False)
+            drill(address, client_of(calls, "market", ids, ours=own), "swap", HARSH, ids, 3) for own in (True, False)
         )
     assert (ours.duplicates, ours.lost, ours.misreported, ours.unknown, ours.exactly_once) == (0, 0, 0, 0, 8)
     assert plain.duplicates > 0

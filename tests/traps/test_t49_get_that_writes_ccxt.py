@@ -31,6 +31,7 @@ def private_gets(name: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.newest_versions
 def test_naive() -> None:
     """By the verb alone, Deribit's orders, withdrawals and block trades would be reads."""
     paths = set(private_gets("deribit").values())
@@ -66,6 +67,7 @@ def test_other_verbs_that_mislead(bots: Any, exchange: str, method: str, read: b
         assert bot.resilience_operation_info(method, bot).read is read
 
 
+@pytest.mark.newest_versions
 @pytest.mark.parametrize("name", ["privateGetExecuteBlockTrade", "privateGetMassQuote", "privateGetResetApiKey"])
 def test_ours(bots: Any, name: str) -> None:
     """It is sent once, and its outcome is unknown."""
