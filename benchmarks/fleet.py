@@ -222,6 +222,10 @@ def main() -> None:
     parser.add_argument("--drill", action="append", choices=sorted(DRILLS))
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
+    if args.seconds <= WARM_UP + TAIL:
+        parser.error(
+            f"--seconds: more than {WARM_UP + TAIL:.0f}, of which the first {WARM_UP:.0f} and the last are not counted"
+        )
     lines = [HEAD]
     print(HEAD, flush=True)
     for name in args.drill or DRILLS:
