@@ -144,3 +144,16 @@ def test_an_open_breaker_asks_for_nothing() -> None:
     with pytest.raises(CircuitOpenError):
         pipeline.call(len, "abc")
     assert lease.questions == 0
+
+
+def test_a_spare_trial_takes_no_ordinary_permit() -> None:
+    """When the ordinary trial has ended and the spare one of a cancel is still out, another ordinary one begins."""
+    clock = FakeClock()
+    breaker = open_breaker(clock)
+    first = breaker.admit(clock.monotonic())
+    assert breaker.admit(clock.monotonic()) is None
+    assert breaker.admit(clock.monotonic(), high_priority=True) is not None  # the spare one
+    assert breaker.admit(clock.monotonic(), high_priority=True) is None
+    assert first is not None
+    breaker.released(first)
+    assert breaker.admit(clock.monotonic()) is not None

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy, failure_of
+from resilience import (
+    NOT_FOUND,
+    CircuitOpenError,
+    Found,
+    Pipeline,
+    Policy,
+    failure_of,
+)
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.send_log import SendLog
 from resilience.testing import FakeClock
@@ -276,3 +283,28 @@ def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
     with pytest.raises(TimeoutError) as caught:
         Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()
     assert (lookups, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)
+
+
+class ApiError(Exception):
+    """An error of an API's client."""
+
+    code = ""
+
+
+@pytest.mark.parametrize(("info", "attempts"), [(READ, 2), (OperationInfo(operation="place"), 1)])
+def test_what_may_be_invisible_yet_is_read_once_more(info: OperationInfo, attempts: int) -> None:
+    """The hint `requery_once` repeats a read that found nothing; a write that was refused is not sent again for it."""
+    pipeline = Pipeline(
+        Policy(deadline="10s", retry={"max_attempts": 3}, codes=["binance"]), clock=FakeClock(), log=False
+    )
+    error = ApiError("no such order")
+    error.code = "-2013"
+    sent: list[object] = []
+
+    def send() -> None:
+        sent.append(error)
+        raise error
+
+    with pytest.raises(ApiError):
+        pipeline.compile(send, info)()
+    assert len(sent) == attempts
