@@ -40,8 +40,7 @@ class MergedBreakers:
         self._is_lost = False
         self._due: float | None = 0.0
         self._pool.on_new = self._add_new
-        for breaker in self._pool.all():
-            self._new.append(breaker)
+        self._add_all()
 
     def leave(self) -> None:
         """Merge nothing any more."""
@@ -94,8 +93,7 @@ class MergedBreakers:
     def reset_after_fork(self) -> None:
         """Go on in a forked child."""
         self._due, self._merged = 0.0, {}  # before the new ones: the child's thread may run already
-        for breaker in self._pool.all():
-            self._new.append(breaker)
+        self._add_all()
         self._wake()
 
     def describe(self) -> list[dict[str, Any]]:
@@ -107,6 +105,10 @@ class MergedBreakers:
                 rows.append({**row, "opened_by": merged.opened_by, "has_trial": merged.has_trial})
         return sorted(rows, key=lambda row: (row["policy"], row["key"]))
 
+    def _add_all(self) -> None:
+        """Merge the breakers that exist. Of several with one name, the one that new calls get is merged: it is last."""
+        self._new.extend(reversed(self._pool.all()))
+
     def _merge_new(self) -> None:
         while self._new:
             breaker = self._new.popleft()
@@ -117,6 +119,8 @@ class MergedBreakers:
             wake = partial(_wake, weakref.ref(self))
             merged = MergedBreaker(breaker, name, self._clock, self._patience, wake)
             merged.is_lost = self._is_lost
+            if (displaced := self._merged.get(digest)) is not None:
+                displaced.leave()  # nobody would answer its wish for a trial any more: it would stay open
             self._merged[digest] = merged
         for digest in [digest for digest, merged in self._merged.items() if merged.breaker is None]:
             del self._merged[digest]

@@ -203,8 +203,9 @@ class BreakerMachine(BreakerChanges):
         if self._isolated or now < self._trial_from:
             return None
         permits = self._settings.half_open.permits
-        if self.lease is not None:
-            permits = self.lease.permits(now, permits)
+        lease = self.lease  # read once: the thread of the fleet may take it away
+        if lease is not None:
+            permits = lease.permits(now, permits)
             if not (permits or high_priority):
                 return None
         self._states.change_to("half-open")
