@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
-from .._core.stages.breaker import NEW, USED_ONCE, Breaker
+from .._core.stages.breaker import USED_ONCE, Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 from .breaker_saving import BreakerSaving
@@ -54,8 +54,6 @@ class BreakerPool:
         self._to_check: deque[_Name] = deque()
         self._prototypes: BoundedDict[str, tuple[Policy, Breaker]] = BoundedDict(max_breakers)
         # Two policies made in Python may have one name, and each its breakers: these were replaced by those of another.
-        self._replaced: dict[int, ref[Breaker]] = {}
-        # Of these, those that calls find by their key, and do not refer to.
         self._displaced = DisplacedBreakers(max_breakers)
         self._without: frozenset[str] = frozenset()
         self._watchers: tuple[ListenerAdapter, ...] = ()
@@ -86,8 +84,8 @@ class BreakerPool:
         with self._lock:
             breaker = self._breakers.get(name)
             if not keep_state:
-                own = own if own is not None else self._displaced.find(policy.name, settings)
-                if own and (displaced := own.get(key)) is not None:
+                displaced = self._displaced.get(policy.name, settings, key, own)
+                if displaced is not None:
                     return displaced
             if breaker is None:
                 # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
@@ -97,15 +95,14 @@ class BreakerPool:
             if keep_state:
                 self._retune(breaker, policy)
                 return breaker
-            self._replace(key, breaker)
+            self._displaced.add(key, breaker)
             breaker = self._breakers[name] = self._new_breaker(policy, key)
             return breaker
 
     def all(self, policy: str | None = None) -> tuple[Breaker, ...]:
         """Return every breaker that exists, or those of a policy, by policy and key."""
         # Each copy is one call into C, so that another thread or a signal handler may add breakers.
-        replaced = [breaker for reference in self._replaced.copy().values() if (breaker := reference()) is not None]
-        existing = [*self._breakers.copy().values(), *self._displaced.all(), *replaced]
+        existing = [*self._breakers.copy().values(), *self._displaced.all()]
         wanted = [breaker for breaker in existing if policy is None or breaker.policy == policy]
         return tuple(sorted(wanted, key=lambda breaker: (breaker.policy, breaker.key)))
 
@@ -177,15 +174,6 @@ class BreakerPool:
             lost_after=_lost_after(policy),
             emit=partial(self._events.emit, policy=policy.name),  # the core's breaker does not know its policy
         )
-
-    def _replace(self, key: str, breaker: Breaker) -> None:
-        """Take a breaker out, as the key gets one of other settings: it stays for the calls that still use it."""
-        own = None if breaker.use is NEW else self._displaced.find(breaker.policy, breaker.settings)
-        if own is not None:
-            own[key] = breaker
-            return
-        self._replaced = {name: reference for name, reference in self._replaced.copy().items() if reference()}
-        self._replaced[id(breaker)] = ref(breaker)
 
     def _let_watch(self, breaker: Breaker) -> None:
         breaker.watch((*self._watchers, *self._own_watchers.get(breaker, ())))
