@@ -15,7 +15,7 @@ from typing import NoReturn
 from .._printable import printable
 from ..errors import PolicyError, ResilienceError
 from .command_list import command_names, load_command, purpose_of
-from .terminal import show_line
+from .terminal import hanging, show_line
 
 __all__ = ["main", "parser_of"]
 
@@ -27,7 +27,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line; argparse prints the whole usage first."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {printable(message)}{self._meant(message)} (see {self.prog} --help)\n")
+        line = f"{self.prog}: {printable(message)}{self._meant(message)} (see {self.prog} --help)"
+        self.exit(2, f"{hanging(line, sys.stderr)}\n")
 
     def _meant(self, message: str) -> str:
         """Return the option that was most likely meant by the first one that the message calls unrecognized."""

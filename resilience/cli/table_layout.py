@@ -127,7 +127,7 @@ def _blocks(columns: Sequence[str], rows: Rows, width: int, paint: Paint) -> Ite
     for index, (first, *others) in enumerate(rows):
         if index:
             yield ""
-        yield paint(first, "bold")
+        yield from (paint(line, "bold") for line in wrapped(first, width))
         for name, cell in zip(columns[1:], others, strict=True):
             if cell != "-":
                 label = f"  {name.ljust(longest)}  " if len(columns) > 2 else "  "

@@ -19,6 +19,7 @@ from .progress import changing_line, progress_counter, progress_lines
 from .table_layout import fitting_lines, plain_table, with_wrapped_last_column, wrapped
 
 __all__ = [
+    "hanging",
     "live_counts",
     "live_screen",
     "progress_bar",
@@ -31,6 +32,7 @@ __all__ = [
     "table_lines",
 ]
 
+_HANG = "  "
 _BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
 
 
@@ -65,10 +67,22 @@ def show_own_text(text: str, *, bullet: str = "", hang: int = 0, style: str = ""
 
 
 def show_line(text: str, *, out: TextIO | None = None) -> None:
-    """Print a text without secrets, and in printable form but for its line breaks."""
+    """Print a text without secrets, and in printable form but for its line breaks; on a terminal each line hangs."""
     from ..telemetry.redaction import redact
 
-    print(printable(redact(text), keep="\n"), file=out or sys.stdout)
+    out = out or sys.stdout
+    print(hanging(printable(redact(text), keep="\n"), out), file=out)
+
+
+def hanging(text: str, out: TextIO) -> str:
+    """Return a text in printable form as it is shown: on a terminal each line is wrapped, and its further lines hang.
+
+    For messages of one line each, such as `FILE:LINE:COL: path: message`, of which a pipe gets the lines as they are.
+    """
+    if not out.isatty():
+        return text
+    width = get_terminal_size().columns - len(_HANG)
+    return "\n".join(f"\n{_HANG}".join(wrapped(line, width)) for line in text.split("\n"))
 
 
 def show_table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..first_answers import answer_style, first_answers, unknown_word
 from ..plain_code import explain_plain_code
-from ..terminal import show_json, show_own_text, show_table, show_text
+from ..terminal import show_json, show_line, show_own_text, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Explain one error."""
     text = sys.stdin.read(_MAX_INPUT) if args.error == "-" else args.error
     if not text.strip():
-        print("resilience explain: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
+        show_line("resilience explain: nothing to explain; give a code, a body or the text of an error", out=sys.stderr)
         return 2
     is_plain = not (args.policies or args.policy or args.registry or args.scope)
     plain = explain_plain_code(text) if is_plain else None
@@ -62,7 +62,7 @@ def _explain(text: str, args: argparse.Namespace) -> dict[str, Any] | None:
 
     policies = read_policies(args.policies) if args.policies else builtin()
     if args.scope and not args.registry:
-        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+        show_line("resilience explain: --scope is a part of an API: give --registry or --venue too", out=sys.stderr)
         return None
     return explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry, scope=args.scope)
 

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--venue", default="bitget", metavar="ID", help="bitget, binance, okx or bybit; default: bitget"
     )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port; default: a free one")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", metavar="H", help="address to listen on; default: 127.0.0.1"
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults; default: the fault file's, or 0")
     parser.add_argument(
         "--window", type=_seconds, default=30.0, metavar="TIME", help="how long a timestamp is accepted; default: 30s"
@@ -136,6 +138,14 @@ def _port(text: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
     return number
+
+
+def _host(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:  # a socket raises several errors of its own, which do not say what is wrong
+        raise argparse.ArgumentTypeError(f"expected an address such as 127.0.0.1, got {text!r}") from None
+    return text
 
 
 def _pace(text: str) -> float:

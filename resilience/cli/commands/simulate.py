@@ -49,7 +49,7 @@ class _OldNoBaseline(argparse.Action):
     """Accepts the spelling of version 0.1 and warns."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
-        print(f"{parser.prog}: --no-bare is now called --no-baseline", file=sys.stderr)
+        show_line(f"{parser.prog}: --no-bare is now called --no-baseline", out=sys.stderr)
         namespace.no_baseline = True
 
 
@@ -82,7 +82,7 @@ def _tell_scale(whole: int, clients: int, share: float) -> None:
     """Say what is simulated if the share that was asked for gives no whole number of clients."""
     if abs(clients - whole * share) > 1e-6:
         message = f"{share * 100:.3g}% of {whole} clients is no whole number: {clients} simulated"
-        print(f"resilience simulate: --scale: {message}", file=sys.stderr)
+        show_line(f"resilience simulate: --scale: {message}", out=sys.stderr)
 
 
 def _show(comparison: Comparison, *, json: bool, report: str | None) -> None:
