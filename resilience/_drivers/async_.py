@@ -103,7 +103,10 @@ def compile_async(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker 
                         result = await limited_by_trio(fn, args, kwargs, until - started)
                     else:
                         result = await (fn(*args, **kwargs) if kwargs else fn(*args))
-                    failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                    try:
+                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                    except TypeError:  # a class without a hash, because its metaclass has none
+                        failed = plan.inspect_result(result)
                 except Exception as error:
                     failed = error
                 except BaseException as error:
@@ -202,7 +205,10 @@ async def call_through_gate(
         try:
             CONTEXT.set(context)
             result = await limited(fn, call.args, call.kwargs, begun.until - gate.now)
-            failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+            try:
+                failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+            except TypeError:  # a class without a hash, because its metaclass has none
+                failed = plan.inspect_result(result)
         except Exception as error:
             failed = error
         except BaseException as error:

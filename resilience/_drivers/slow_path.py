@@ -17,9 +17,9 @@ from .._core.base.clock import Clock
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT
 from .._core.call.open_writes import OPEN_WRITES
-from .._core.call.plan import PLAIN
 from .._core.call.recovery import Recovery
 from .._core.call.steps import Action, Step
+from .._core.classify.returned_errors import is_plain
 
 __all__ = ["SlowPath", "Waits", "pass_gate", "recover"]
 
@@ -165,7 +165,7 @@ def _call_inside(
     try:
         CONTEXT.set(context)
         result, failed = yield call if waits.limited is None else (waits.limited, (*call, seconds), _NO_KEYWORDS)
-        if failed is None and inspect_result is not None and result.__class__ not in PLAIN:
+        if failed is None and inspect_result is not None and not is_plain(result):
             try:
                 failed = inspect_result(result)
             except Exception as error:

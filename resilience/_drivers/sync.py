@@ -102,7 +102,10 @@ def compile_sync(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker |
                     # a call into C, and each line of the clean-up is one.
                     token = _set_context(context)
                     result = fn(*args, **kwargs) if kwargs else fn(*args)
-                    failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                    try:
+                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                    except TypeError:  # a class without a hash, because its metaclass has none
+                        failed = plan.inspect_result(result)
                 except Exception as error:
                     failed = error
                 except BaseException as error:
@@ -197,7 +200,10 @@ def call_through_gate(
         try:
             CONTEXT.set(context)
             result = fn(*call.args, **call.kwargs)
-            failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+            try:
+                failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+            except TypeError:  # a class without a hash, because its metaclass has none
+                failed = plan.inspect_result(result)
         except Exception as error:
             failed = error
         except BaseException as error:

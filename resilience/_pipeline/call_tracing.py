@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from .._core.call.context import inherited
-from .._core.call.plan import PLAIN, Plan
+from .._core.call.plan import Plan
+from .._core.classify.returned_errors import is_plain
 
 __all__ = ["AttemptSpan", "CallTracer", "trace_attempts", "trace_calls"]
 
@@ -94,7 +95,7 @@ def _number() -> int:
 
 def _report(plan: Plan, attempt: AttemptSpan, result: Any) -> None:
     """Report an answer that is a failure to the span. The driver inspects it once more, and decides."""
-    if result.__class__ in PLAIN:
+    if is_plain(result):
         return
     try:
         failed = plan.inspect_result(result)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from resilience import Pipeline, Policy, failure_of
+from resilience import ApiError, Pipeline, Policy, failure_of
 from resilience.cli import main
 
 
@@ -28,6 +28,17 @@ class OddArgument(metaclass=Unhashable):
     """An argument of a class without a hash."""
 
 
+class OddAnswer(dict[str, Any], metaclass=Unhashable):
+    """An answer of a class without a hash."""
+
+
+class OddAwaitable(metaclass=Unhashable):
+    """An awaitable of a class without a hash."""
+
+    def __await__(self) -> Any:
+        yield
+
+
 def new_pipeline() -> Pipeline:
     """Return a pipeline that makes three attempts at once."""
     return Pipeline(Policy(retry={"max_attempts": 3, "backoff": {"initial": 0}}))  # type: ignore[arg-type]
@@ -45,6 +56,35 @@ def test_an_argument(driver: Any) -> None:
     """A retry sends it again."""
     call = new_pipeline().compile(driver.transport([ConnectionRefusedError(), "sent"]))
     assert driver.call(call, OddArgument(), [OddArgument()]) == "sent"
+
+
+@pytest.mark.parametrize("kind", [OddArgument, OddAnswer])
+@pytest.mark.parametrize("failures", [0, 1])
+@pytest.mark.parametrize("more", [{}, {"fallback": {"stale_for": 5}}, {"cache": {"max_age": 5}}])
+def test_a_result(driver: Any, kind: type, failures: int, more: dict[str, Any]) -> None:
+    """The caller gets what was returned, at once or by a retry: an order that was placed is no `TypeError`."""
+    policy = Policy(retry={"max_attempts": 3, "backoff": {"initial": 0}}, **more)  # type: ignore[arg-type]
+    result, left = kind(), [ConnectionRefusedError()] * failures
+
+    def send() -> Any:
+        if left:
+            raise left.pop()
+        return result
+
+    assert driver.call(Pipeline(policy).compile(driver.function(send))) is result
+
+
+def test_a_result_that_comes_later() -> None:
+    """A sync pipeline says of it what it says of every other awaitable, and not that its class has no hash."""
+    with pytest.raises(TypeError, match="its errors would come later"):
+        new_pipeline().call(OddAwaitable)
+
+
+def test_an_answer_that_is_an_error(driver: Any) -> None:
+    """A dict of such a class is read like every other one."""
+    send = driver.function(lambda: OddAnswer(code="40725", msg="busy"))
+    with pytest.raises(ApiError, match="40725"):
+        driver.call(Pipeline(Policy(codes=("bitget",))).compile(send))
 
 
 def test_a_policy_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

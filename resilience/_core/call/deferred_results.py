@@ -23,7 +23,10 @@ _answers: dict[type, bool] = {}
 
 def is_deferred(kind: type) -> bool:
     """Return whether the results of a class are work that is not done yet. Safe across threads and tasks."""
-    answer = _answers.get(kind)
+    try:
+        answer = _answers.get(kind)
+    except TypeError:  # a class without a hash, because its metaclass has none
+        return hasattr(kind, "__await__") and _is_small(kind)  # `issubclass` with an abstract class refuses it too
     if answer is None:
         if len(_answers) >= _MAX_CLASSES:
             _answers.clear()
@@ -42,12 +45,19 @@ def _is_deferred(kind: type) -> bool:
 
 def is_later(kind: type) -> bool:
     """Return whether what a method makes of this class is to be awaited, or entered: a proxy can do that itself."""
-    if issubclass(kind, _CONTEXT_MANAGERS):
+    if _is_manager(kind):
         return True
     if hasattr(kind, "__await__"):
         return is_deferred(kind)
     entered = hasattr(kind, "__aenter__") or hasattr(kind, "__enter__")
     return entered and kind.__module__ != "builtins" and _is_small(kind)
+
+
+def _is_manager(kind: type) -> bool:
+    try:
+        return issubclass(kind, _CONTEXT_MANAGERS)
+    except TypeError:  # a class without a hash: abstract classes refuse it
+        return False
 
 
 def _is_small(kind: type) -> bool:
@@ -60,7 +70,7 @@ def deferred_error(result: Any, operation: str) -> TypeError:
     if isinstance(result, CoroutineType):
         result.close()  # else Python warns that it was never awaited
         return TypeError(f"{operation} returned a coroutine: wrap it as an async function")
-    if isinstance(result, _CONTEXT_MANAGERS):
+    if _is_manager(type(result)):
         what, remedy = f"a context manager ({name})", "put what is called inside the `with` block under the policy"
     elif isinstance(result, AsyncGeneratorType):
         what, remedy = f"an async generator ({name})", "put the function that it calls for each item under the policy"

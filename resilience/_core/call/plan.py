@@ -15,7 +15,7 @@ from ..base.events import Events
 from ..base.slots import copy_slots
 from ..classify.classifier import Classifier
 from ..classify.control_flow import ControlFlow
-from ..classify.returned_errors import PLAIN
+from ..classify.returned_errors import PLAIN, is_plain
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
 from ..stages.admission import Admission
@@ -286,7 +286,7 @@ class Plan:
             kind = result.__class__
             if kind is not dict and is_deferred(type(result)):
                 return deferred_error(result, info.operation)
-            if not classifies or kind in PLAIN:
+            if not classifies or (kind is not dict and is_plain(result)):
                 return None
             error = classifier().error_in(result, longest_batch)
             if error is not None:

@@ -18,7 +18,7 @@ from .code_and_status import code_of, status_of
 from .nested_codes import FoundCode, codes_at, message_beside
 from .retry_hints import retry_hint
 
-__all__ = ["FAILED_CODE", "PLAIN", "UNREADABLE_CODE", "error_in_result"]
+__all__ = ["FAILED_CODE", "PLAIN", "UNREADABLE_CODE", "error_in_result", "is_plain"]
 
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
 """Classes whose values are never an error, so that a driver need not inspect them."""
@@ -28,6 +28,14 @@ FAILED_CODE = "unsuccessful"
 """The code of an error whose envelope only has a flag that says that it failed."""
 PARTLY_FAILED_CODE = "partial"
 """The code of an error whose first failed item has none."""
+
+
+def is_plain(value: object) -> bool:
+    """Return whether a value is of a plain class; of a class without a hash it is not."""
+    try:
+        return value.__class__ in PLAIN
+    except TypeError:
+        return False
 
 
 def error_in_result(tables: Sequence[CodeTable], result: object, longest_batch: float = inf) -> ApiError | None:
@@ -42,7 +50,11 @@ def error_in_result(tables: Sequence[CodeTable], result: object, longest_batch: 
         longest_batch: a list of more items than this is data, and no batch of which some items may have failed.
     """
     # The class comes first: `isinstance` takes a microsecond for an abstract class.
-    is_mapping = result.__class__ is dict or isinstance(result, Mapping)
+    try:
+        is_mapping = result.__class__ is dict or isinstance(result, Mapping)
+    except TypeError:  # a class without a hash, because its metaclass has none: abstract classes refuse it
+        is_mapping = isinstance(result, dict)
+        result = dict(result) if isinstance(result, dict) else result
     body: Any = result if is_mapping else json_body(result) or _list_in(tables, result)
     if body is None:
         return None

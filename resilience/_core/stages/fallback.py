@@ -13,7 +13,7 @@ from ...errors import RejectedError
 from ..base.routine import Invocation, Routine
 from ..classify.attach import attached_failure
 from ..classify.failure import Failure
-from ..classify.returned_errors import PLAIN
+from ..classify.returned_errors import is_plain
 from ..policy.sections import NO_VALUE, FallbackSettings
 from .answer_copy import NotPlainError, copy_of
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView
@@ -175,7 +175,7 @@ class _Substitution(NamedTuple):
         if raised and plan.control_flow.includes(outcome):
             return None
         failure = None
-        if raised or (plan.info.is_error_response is not None and outcome.__class__ not in PLAIN):
+        if raised or (plan.info.is_error_response is not None and not is_plain(outcome)):
             failure = attached_failure(outcome)
         now = plan.clock.monotonic()
         if not raised and failure is None:
