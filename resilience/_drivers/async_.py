@@ -104,9 +104,10 @@ def compile_async(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker 
                     else:
                         result = await (fn(*args, **kwargs) if kwargs else fn(*args))
                     try:
-                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                        plain = result.__class__ in PLAIN
                     except TypeError:  # a class without a hash, because its metaclass has none
-                        failed = plan.inspect_result(result)
+                        plain = False
+                    failed = None if plain else plan.inspect_result(result)
                 except Exception as error:
                     failed = error
                 except BaseException as error:
@@ -206,9 +207,10 @@ async def call_through_gate(
             CONTEXT.set(context)
             result = await limited(fn, call.args, call.kwargs, begun.until - gate.now)
             try:
-                failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                plain = result.__class__ in PLAIN
             except TypeError:  # a class without a hash, because its metaclass has none
-                failed = plan.inspect_result(result)
+                plain = False
+            failed = None if plain else plan.inspect_result(result)
         except Exception as error:
             failed = error
         except BaseException as error:

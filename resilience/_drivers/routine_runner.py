@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isawaitable
 from typing import Any, TypeVar
 
+from .._core.base.abstract_classes import is_awaitable
 from .._core.base.routine import Routine
 
 __all__ = ["routine_function", "run_routine", "run_routine_async"]
@@ -76,7 +76,7 @@ async def run_routine_async(routine: Routine[T]) -> T:
         while True:
             try:
                 result = function(*args, **kwargs)
-                if isawaitable(result):
+                if is_awaitable(result):
                     result = await result
             except BaseException as raised:  # a cancellation as well: the routine cleans up
                 error = raised

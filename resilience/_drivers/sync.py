@@ -103,9 +103,10 @@ def compile_sync(plan: Plan, fn: Callable[..., Any], find_breaker: FindBreaker |
                     token = _set_context(context)
                     result = fn(*args, **kwargs) if kwargs else fn(*args)
                     try:
-                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                        plain = result.__class__ in PLAIN
                     except TypeError:  # a class without a hash, because its metaclass has none
-                        failed = plan.inspect_result(result)
+                        plain = False
+                    failed = None if plain else plan.inspect_result(result)
                 except Exception as error:
                     failed = error
                 except BaseException as error:
@@ -201,9 +202,10 @@ def call_through_gate(
             CONTEXT.set(context)
             result = fn(*call.args, **call.kwargs)
             try:
-                failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                plain = result.__class__ in PLAIN
             except TypeError:  # a class without a hash, because its metaclass has none
-                failed = plan.inspect_result(result)
+                plain = False
+            failed = None if plain else plan.inspect_result(result)
         except Exception as error:
             failed = error
         except BaseException as error:

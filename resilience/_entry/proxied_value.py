@@ -15,6 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from .._core.base.abstract_classes import is_instance
 from .._pipeline.callables import is_async, is_context_manager_function, is_mock
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
     "talks",
 ]
 
-_DATA = (ModuleType, Mapping, Sequence, AbstractSet, BaseException, Enum)
+_DATA = (ModuleType, dict, list, tuple, BaseException, Enum, Mapping, Sequence, AbstractSet)
 _RECORD_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__", "_fields")
 
 
@@ -68,7 +69,7 @@ def is_callable_object(value: object) -> bool:
     if is_mock(value):  # whatever it passes for
         return callable(value)
     is_function = inspect.isroutine(value) or isinstance(value, (type, partial))
-    return callable(value) and not is_function and not isinstance(value, _DATA)
+    return callable(value) and not is_function and not is_instance(value, _DATA)
 
 
 def function_of(value: Any) -> Callable[..., Any]:
@@ -120,7 +121,7 @@ def is_part_of_client(client: Any, value: Any) -> bool:
 
 def is_data(value: object) -> bool:
     """Return whether this is a record or a collection, whoever defines its class."""
-    return isinstance(value, _DATA) or any(hasattr(type(value), mark) for mark in _RECORD_MARKS)
+    return is_instance(value, _DATA) or any(hasattr(type(value), mark) for mark in _RECORD_MARKS)
 
 
 def _package(kind: type) -> str:
@@ -134,7 +135,7 @@ def is_mock_setting(owner: object, name: str) -> bool:
 
 def is_foreign(value: Any) -> bool:
     """Return whether this is an instance of a class outside the standard library, and no collection."""
-    return _package(type(value)) not in sys.stdlib_module_names and not isinstance(value, (type, *_DATA))
+    return _package(type(value)) not in sys.stdlib_module_names and not is_instance(value, (type, *_DATA))
 
 
 def talks(value: Any) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isawaitable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from .._core.base.abstract_classes import is_awaitable
 from .callables import check_callable, name_of
 
 __all__ = ["apply", "apply_async"]
@@ -29,7 +29,7 @@ async def apply_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> A
         TypeError: it cannot be awaited.
     """
     result = fn(*args, **kwargs)
-    if type(result) is not CoroutineType and not isawaitable(result):
+    if type(result) is not CoroutineType and not is_awaitable(result):
         check_callable(fn)
         raise TypeError(
             f"{name_of(fn)}() returned {type(result).__name__}, which cannot be awaited: use call, not acall"

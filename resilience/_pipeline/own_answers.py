@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .._core.base.abstract_classes import is_mapping
 from .._core.call.context import CONTEXT, CallContext
 from .._core.call.found_order import CLIENT_ID_FIELDS, repeats_key
 from .._core.call.operation_info import OperationInfo
@@ -78,13 +79,13 @@ def _check(plan: Plan, result: Any) -> None:
     """
     if isinstance(result, (str, bytes)) and not result:
         raise _unproven("the answer is empty", result)
-    if not isinstance(result, Mapping) or plan.inspect_result(result) is not None:
+    if not is_mapping(result) or plan.inspect_result(result) is not None:
         return
     assert plan.keys is not None
     key, echoes = CallContext(*CONTEXT.get()).key, {*_ECHOES, *plan.keys.names}
     problem = "" if result else "the answer is empty"
     for fields in (result, *(result.get(name) for name in _NESTED)):
-        if isinstance(fields, Mapping):
+        if is_mapping(fields):
             problem = problem or _problem(fields, key, echoes)
     if problem:
         raise _unproven(problem, result)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isawaitable
 from typing import Any, Protocol
 
+from .._core.base.abstract_classes import is_awaitable
 from .._core.base.routine import Invocation, Routine
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.lookup_answer import Found
@@ -107,7 +107,7 @@ def remember_found(reconcile: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(reconcile)
     def look_up(call: Any) -> Any:
         answer = reconcile(call)
-        return remember_later(answer) if isawaitable(answer) else remember(answer)
+        return remember_later(answer) if is_awaitable(answer) else remember(answer)
 
     async def remember_later(answer: Any) -> Any:
         return remember(await answer)

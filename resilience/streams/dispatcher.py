@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
-from inspect import isawaitable
 from typing import Any
 
+from .._core.base.abstract_classes import is_awaitable
 from .buffer import Buffer, Counts, OnLoss, Overflow
 from .mailbox import Mailbox, Updates
 from .session.stream_failure import EVENTS
@@ -147,7 +147,7 @@ class Dispatcher:
         """Call one handler; its error becomes an exception event, except for a handler of exception events."""
         try:
             result = handler(value)
-            if isawaitable(result):
+            if is_awaitable(result):
                 await result
         except (Exception, asyncio.CancelledError) as error:
             # A `CancelledError` of something that the handler awaited is an error like any other.

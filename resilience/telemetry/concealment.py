@@ -13,6 +13,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, Self
 
+from .._core.base.abstract_classes import is_mapping
 from .redaction import REDACTED, is_secret_name, redact
 
 __all__ = ["SecretText", "clear_credentials", "conceal", "conceal_arguments", "without_credentials"]
@@ -49,7 +50,7 @@ class SecretText(str):
 
 def conceal(values: Any) -> Any:
     """Return a mapping with its secret values, by their names, as `SecretText`; anything else as it is."""
-    if not isinstance(values, Mapping):
+    if not is_mapping(values):
         return values
     secrets = {name: SecretText(value) for name, value in values.items() if _is_secret(name, value)}
     if not secrets:
@@ -132,7 +133,7 @@ def _holds_secret(value: Any, depth: int) -> bool:
         return redact(text) != text
     if depth >= _MAX_DEPTH:
         return False
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return any(_is_named_secret(name, item, depth) for name, item in value.items()) or _shows_texts(value)
     if isinstance(value, Sequence):
         return any(_is_secret_item(item, depth) for item in value[:_MAX_ITEMS])

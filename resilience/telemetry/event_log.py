@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .._core.base.abstract_classes import is_mapping
 from .._core.base.event import Event, level_of
 from .redaction import printable_without_secrets, redact, redact_fields
 from .repeats import Repeats, is_remedy_line
@@ -160,7 +161,7 @@ def _clean_value(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 3) if name in _INSTANTS else _rounded(value)
     if isinstance(value, tuple):  # of `policy_reloaded` and the like, and of names of events
-        return [redact_fields(item) if isinstance(item, Mapping) else item for item in value]
+        return [redact_fields(item) if is_mapping(item) else item for item in value]
     return value
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._core.base.abstract_classes import is_mapping
 from .._core.base.bounded_dict import BoundedDict
 from .._printable import printable
 from .registered_secrets import RegisteredSecrets, spellings
@@ -198,7 +199,7 @@ def _value(value: Any, depth: int) -> Any:
         return redact(_text(value))
     if depth > MAX_DEPTH:
         return "..."
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return _fields(value, depth)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_value(item, depth + 1) for item in value]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .._core.base.abstract_classes import is_awaitable
 from .._core.call.context import current_call
 
 __all__ = ["AsyncScriptedTransport", "Call", "ScriptedTransport"]
@@ -85,7 +85,7 @@ class ScriptedTransport(_Script):
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         """Play the next step; an awaitable that a callable step returns is awaited."""
         played = self._play(args, kwargs)
-        return await played if inspect.isawaitable(played) else played
+        return await played if is_awaitable(played) else played
 
 
 class AsyncScriptedTransport(ScriptedTransport):

@@ -54,7 +54,7 @@ DIFFERENCES = {
     ("_drivers/slow_path_runner.py:carry_out", "_drivers/slow_path_runner.py:carry_out_async"): "",
     # A coroutine cannot let a StopIteration through either.
     ("_drivers/routine_runner.py:run_routine", "_drivers/routine_runner.py:run_routine_async"): """
-        + if isawaitable(result):
+        + if is_awaitable(result):
         + result = result
         - except RuntimeError as converted:
         - if thrown is not None and converted.__cause__ is thrown and isinstance(thrown, StopIteration):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from resilience import ApiError, Pipeline, Policy, failure_of
+from resilience import ApiError, Found, Pipeline, Policies, Policy, failure_of, wrap
 from resilience.cli import main
+from resilience.outbox import Outbox
+from resilience.testing import FakeClock
 
 
 class Unhashable(type):
@@ -93,3 +96,44 @@ def test_a_policy_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     file.write_text("policies: {a: {pass_through: [Stoppage]}}\n")
     main(["check", str(file)])
     assert "Stoppage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [OddArgument, OddAnswer])
+@pytest.mark.parametrize("is_lost", [False, True])
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_a_write(driver: Any, kind: type, is_lost: bool, is_recorded: bool, tmp_path: Path) -> None:
+    """With a key, a lookup and an outbox: the order is sent once, and the caller gets it, answered or found."""
+    order, sent = kind(), []
+    if kind is OddAnswer:
+        order["orderId"] = "1"
+
+    def place_order(client_id: str) -> Any:
+        sent.append(client_id)
+        if is_lost:
+            raise ConnectionResetError
+        return order
+
+    class Client:
+        """A client whose order carries its key."""
+
+        place = staticmethod(driver.function(place_order))
+
+    outbox = Outbox(tmp_path / "orders.db") if is_recorded else None
+    rules = {"place": {"key": "client_id", "reconcile": driver.function(lambda _call: Found(order))}}
+    bot: Any = wrap(Client(), operations=rules, policies=Policies.builtin(clock=FakeClock()), outbox=outbox)
+    assert driver.call(bot.place, client_id="mine") is order
+    assert sent == ["mine"]
+    if outbox is not None:
+        assert not outbox.open
+        outbox.close()
+
+
+def test_a_function_that_returns_an_awaitable() -> None:
+    """It is awaited by `acall`, and anything else is refused by its name."""
+
+    async def main() -> None:
+        await new_pipeline().acall(OddAwaitable)
+        with pytest.raises(TypeError, match="returned OddArgument, which cannot be awaited"):
+            await new_pipeline().acall(OddArgument)
+
+    asyncio.run(main())

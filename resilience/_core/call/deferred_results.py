@@ -9,6 +9,7 @@ from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
+from ..base.abstract_classes import is_subclass
 from ..classify.class_paths import class_paths
 
 __all__ = ["deferred_error", "is_deferred", "is_later"]
@@ -45,19 +46,12 @@ def _is_deferred(kind: type) -> bool:
 
 def is_later(kind: type) -> bool:
     """Return whether what a method makes of this class is to be awaited, or entered: a proxy can do that itself."""
-    if _is_manager(kind):
+    if is_subclass(kind, _CONTEXT_MANAGERS):
         return True
     if hasattr(kind, "__await__"):
         return is_deferred(kind)
     entered = hasattr(kind, "__aenter__") or hasattr(kind, "__enter__")
     return entered and kind.__module__ != "builtins" and _is_small(kind)
-
-
-def _is_manager(kind: type) -> bool:
-    try:
-        return issubclass(kind, _CONTEXT_MANAGERS)
-    except TypeError:  # a class without a hash: abstract classes refuse it
-        return False
 
 
 def _is_small(kind: type) -> bool:
@@ -70,7 +64,7 @@ def deferred_error(result: Any, operation: str) -> TypeError:
     if isinstance(result, CoroutineType):
         result.close()  # else Python warns that it was never awaited
         return TypeError(f"{operation} returned a coroutine: wrap it as an async function")
-    if _is_manager(type(result)):
+    if is_subclass(type(result), _CONTEXT_MANAGERS):
         what, remedy = f"a context manager ({name})", "put what is called inside the `with` block under the policy"
     elif isinstance(result, AsyncGeneratorType):
         what, remedy = f"an async generator ({name})", "put the function that it calls for each item under the policy"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from ..base.abstract_classes import is_mapping
 from ..classify.attributes import get
 from .lookup_answer import Found, OtherOrderError
 from .steps import FailedCall
@@ -69,10 +70,10 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
 def _orders(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield what may be the order in a result: itself, the body of a response, and what is in its envelope."""
     raw = next((raw for name in _RAW_BODIES if (raw := get(value, name))), None)
-    body = value if isinstance(value, (Mapping, list)) else _parsed(raw)
-    inner = [body, *(body.get(name) for name in _NESTED)] if isinstance(body, Mapping) else [body]
+    body = value if is_mapping(value) or isinstance(value, list) else _parsed(raw)
+    inner = [body, *(body.get(name) for name in _NESTED)] if is_mapping(body) else [body]
     for part in inner:
-        yield from (one for one in (part if isinstance(part, list) else [part]) if isinstance(one, Mapping))
+        yield from (one for one in (part if isinstance(part, list) else [part]) if is_mapping(one))
 
 
 def _client_ids(order: Mapping[str, Any]) -> list[str]:
@@ -135,10 +136,10 @@ def _fields_of_request(request: Any) -> Mapping[str, Any]:
 
 def _fields(body: Any) -> Mapping[str, Any]:
     """Return the fields of a body as a client takes it: a mapping, JSON, or a form."""
-    if isinstance(body, Mapping):
+    if is_mapping(body):
         return body
     parsed = _parsed(body)
-    if isinstance(parsed, Mapping):
+    if is_mapping(parsed):
         return parsed
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     return dict(parse_qsl(text)) if isinstance(text, str) else {}
@@ -155,8 +156,8 @@ def _parsed(raw: Any) -> Any:
 def _texts(value: Any, depth: int = 4) -> Iterator[str]:
     if isinstance(value, (str, int)):
         yield str(value)
-    elif depth and isinstance(value, (Mapping, list, tuple)):
-        for one in value.values() if isinstance(value, Mapping) else value:
+    elif depth and (is_mapping(value) or isinstance(value, (list, tuple))):
+        for one in value.values() if is_mapping(value) else value:
             yield from _texts(one, depth - 1)
 
 

@@ -6,8 +6,10 @@ A key is made once per call when the caller gives none, and every attempt reuses
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from ..base.abstract_classes import is_mapping
 
 __all__ = ["KeySlot"]
 
@@ -62,7 +64,7 @@ class KeySlot:
             filled = key
         else:
             # A copy, because callers share one mapping of parameters among calls.
-            mapping = dict(argument) if isinstance(argument, Mapping) else {}
+            mapping = dict(argument) if is_mapping(argument) else {}
             key = next((mapping[name] for name in self._inner_names if mapping.get(name) not in (None, "")), None)
             if key is not None:
                 return str(key), args, kwargs

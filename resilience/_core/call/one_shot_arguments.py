@@ -16,6 +16,7 @@ from itertools import islice
 from types import AsyncGeneratorType, BuiltinMethodType, GeneratorType, MethodType, MethodWrapperType
 from typing import Any
 
+from ..base.abstract_classes import is_mapping
 from ..base.by_class import remember_by_class
 
 __all__ = ["OneShotArguments"]
@@ -90,7 +91,7 @@ def _found(values: Iterable[Any]) -> list[Any]:
 
 def _contents(value: Any) -> Iterable[Any]:
     """Return what a value holds that a call would send: items, fields, bound arguments, or the body of a request."""
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return value.values()
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return tuple(value)

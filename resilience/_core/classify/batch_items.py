@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, NamedTuple
 
+from ..base.abstract_classes import is_mapping
 from ..policy.answer_envelope import Envelope, ItemList
 from .code_and_status import code_of
 
@@ -59,7 +60,7 @@ def failed_items(
         if not items or (item_list.mixed and len(items) > longest_batch):
             continue
         # The class comes first: `isinstance` takes a microsecond for an abstract class.
-        mappings = [item for item in items if item.__class__ is dict or isinstance(item, Mapping)]
+        mappings = [item for item in items if item.__class__ is dict or is_mapping(item)]
         failed = [item for item in mappings if not item_list.mixed or _has_failed(item, item_list, envelope)]
         if failed:
             return FailedItems(item_list, failed, item_list.mixed and len(failed) == len(items))
@@ -69,7 +70,7 @@ def failed_items(
 def _items(body: Mapping[Any, Any] | None, item_list: ItemList) -> list[Any]:
     inner: Any = body
     for name in item_list.at:  # the path of keys to the list, such as ("data", "failure")
-        if inner.__class__ is not dict and not isinstance(inner, Mapping):
+        if inner.__class__ is not dict and not is_mapping(inner):
             return []
         inner = inner.get(name)
     return inner if isinstance(inner, list) else []

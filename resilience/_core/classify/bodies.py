@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..base.abstract_classes import is_mapping
 from ..policy.body_paths import steps_of
 from .attributes import MAX_TEXT, ReadAttribute, get
 from .code_and_status import code_of
@@ -101,14 +102,14 @@ def _is_zero(code: str) -> bool:
 
 def _bodies(error: object, read: ReadAttribute, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
     """Yield every body, the surest first: the object, its attributes, its response, its arguments, its text."""
-    is_mapping = isinstance(error, Mapping)
-    if is_mapping:
+    is_body = isinstance(error, Mapping)  # raises for a class without a hash: nothing is read of such an error
+    if is_body:
         yield error  # type: ignore[misc]  # mypy does not follow the name
     yield from _mappings(map(read, _BODY_NAMES))
-    body = None if response is None else response if isinstance(response, Mapping) else json_body(response)
+    body = None if response is None else response if is_mapping(response) else json_body(response)
     if body is not None:
         yield body
-    if not is_mapping and (body := _json_body(read)) is not None:
+    if not is_body and (body := _json_body(read)) is not None:
         yield body
     args = read("args")
     if isinstance(args, tuple):
@@ -129,7 +130,7 @@ def _is_in_text(arg: object, text: str) -> bool:
 
 
 def _mapping(value: object) -> Mapping[Any, Any] | None:
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return value
     return _parsed(value) if isinstance(value, (str, bytes)) else None
 
@@ -146,7 +147,7 @@ def _parsed(raw: str | bytes) -> Mapping[Any, Any] | None:
     """Return the JSON mapping that begins here; what follows it is ignored."""
     text = raw[:MAX_TEXT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw[:MAX_TEXT]
     value = _decoded(text, "{")
-    return value if isinstance(value, Mapping) else None
+    return value if is_mapping(value) else None
 
 
 def _decoded(text: str, beginning: str) -> Any:

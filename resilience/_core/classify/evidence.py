@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from ...errors import ApiError
+from ..base.abstract_classes import is_mapping
 from ..policy.codes import Executed
 from .attributes import ReadAttribute, attribute_reader, get, result_reader, text_of, url_of
 from .bodies import codes_in_bodies
@@ -157,7 +158,7 @@ def _status(
     """Return the HTTP status, whether the error was made from it alone, and whether it follows the word `code`."""
     is_error = isinstance(source, BaseException)
     # The code of a body is no HTTP status, although it may be the same number.
-    is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
+    is_of_body = isinstance(source, ApiError) and is_mapping(read("body"))
     status = status_of(read, response, is_error=is_error and not is_of_body)
     from_status = read("resilience_from_status") is True
     # Where the text has a code, three digits in it are a part of a message and no status.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..base.abstract_classes import is_mapping
 from ..policy.answer_envelope import Envelope
 from ..policy.body_paths import Steps, steps_of, values_at
 from .code_and_status import code_of
@@ -39,7 +40,7 @@ def codes_at(body: Mapping[Any, Any], steps: Steps) -> list[FoundCode]:
         return [found for found in _of_mapping(body, steps) if found.code is not None]
     found: list[FoundCode] = []
     for parent in values_at(body, above):
-        if isinstance(parent, Mapping):
+        if is_mapping(parent):
             found += _of_mapping(parent, steps)
         elif parent:  # False, 0 and "" mean that there is no error
             found.append(FoundCode(code_of(parent), parent, steps))
@@ -62,7 +63,7 @@ def message_beside(found: FoundCode, body: Mapping[Any, Any], envelope: Envelope
     for path in envelope.message_paths:
         steps = steps_of(path)
         is_beside = steps[:-1] == found.steps[:-1]
-        texts = [found.parent.get(steps[-1])] if is_beside and isinstance(found.parent, Mapping) else []
+        texts = [found.parent.get(steps[-1])] if is_beside and is_mapping(found.parent) else []
         text = next((one for one in texts or values_at(body, steps) if isinstance(one, str) and one), None)
         if text is not None:
             return text

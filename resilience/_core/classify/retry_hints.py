@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from math import isfinite
 from typing import Any, NamedTuple
 
+from ..base.abstract_classes import is_mapping
 from .attributes import ReadAttribute, get
 
 __all__ = ["RetryHint", "retry_hint"]
@@ -123,7 +123,7 @@ def _field_of_text(text: str) -> float | None:
 def _field_of_mappings(source: object, read: ReadAttribute, response: object) -> float | None:
     """Return the number of such a field in a body that is a mapping, or in a mapping of it."""
     for body in (source, *map(read, _BODY_NAMES), response):
-        if not isinstance(body, Mapping):
+        if not is_mapping(body):
             continue
         for level in (body, *(_get(body, name) for name in ("error", "data"))):
             found = next((number for name in _FIELDS if (number := _seconds(_get(level, name))) is not None), None)
@@ -134,7 +134,7 @@ def _field_of_mappings(source: object, read: ReadAttribute, response: object) ->
 
 def _get(body: object, name: str) -> Any:
     try:
-        return body.get(name) if isinstance(body, Mapping) else None
+        return body.get(name) if is_mapping(body) else None
     except Exception:
         return None
 

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from ...errors import ApiError
+from ..base.abstract_classes import is_mapping
 from ..policy.answer_envelope import WHOLE_BODY, Envelope
 from ..policy.body_paths import holds, steps_of
 from ..policy.codes import CodeTable
@@ -49,13 +50,7 @@ def error_in_result(tables: Sequence[CodeTable], result: object, longest_batch: 
         result: the returned value.
         longest_batch: a list of more items than this is data, and no batch of which some items may have failed.
     """
-    # The class comes first: `isinstance` takes a microsecond for an abstract class.
-    try:
-        is_mapping = result.__class__ is dict or isinstance(result, Mapping)
-    except TypeError:  # a class without a hash, because its metaclass has none: abstract classes refuse it
-        is_mapping = isinstance(result, dict)
-        result = dict(result) if isinstance(result, dict) else result
-    body: Any = result if is_mapping else json_body(result) or _list_in(tables, result)
+    body: Any = result if is_mapping(result) else json_body(result) or _list_in(tables, result)
     if body is None:
         return None
     # A response with an error status is a failure already. Its body is the API's only if the envelope is complete: a

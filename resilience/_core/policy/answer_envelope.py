@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..base.abstract_classes import is_mapping
 from .body_paths import Steps, holds, steps_of, values_at
 
 __all__ = ["WHOLE_BODY", "Envelope", "ItemList"]
@@ -154,4 +155,4 @@ def _holds_code(body: Mapping[Any, Any], steps: Steps) -> bool:
         return True
     # `{"error": []}` and `{"error": ["E1"]}` have the place of `error.code`; `{"error": {"text": ""}}` does not.
     above = steps[:-1]
-    return bool(above) and holds(body, above) and not any(isinstance(one, Mapping) for one in values_at(body, above))
+    return bool(above) and holds(body, above) and not any(is_mapping(one) for one in values_at(body, above))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+
+from ..base.abstract_classes import is_mapping
 
 __all__ = ["Steps", "holds", "steps_of", "values_at"]
 
@@ -25,7 +26,7 @@ def values_at(body: object, steps: Steps) -> list[Any]:
     """
     values = [body]
     for step in steps:
-        inner = [value.get(step) for value in values if isinstance(value, Mapping)]
+        inner = [value.get(step) for value in values if is_mapping(value)]
         values = []
         for value in inner:
             if isinstance(value, (list, tuple)):
@@ -37,4 +38,4 @@ def values_at(body: object, steps: Steps) -> list[Any]:
 
 def holds(body: object, steps: Steps) -> bool:
     """Return whether the last key of a path is there; its value may be empty."""
-    return any(isinstance(parent, Mapping) and steps[-1] in parent for parent in values_at(body, steps[:-1]))
+    return any(is_mapping(parent) and steps[-1] in parent for parent in values_at(body, steps[:-1]))
