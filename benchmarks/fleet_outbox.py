@@ -279,12 +279,12 @@ def _disturb_until_placed(fleet: Fleet, server: PostgresServer | None, seed: int
             raise TimeoutError("the bots have not placed every order in time")
         if server is not None and dice.random() < 0.5:
             server.kill()
-            time.sleep(dice.uniform(0.0, 1.5 * LEASE))
+            time.sleep(dice.uniform(0.0, 1.5 * LEASE))  # some outages are longer than a lease
             server.start()
             fleet.counts["server_kills"] += 1
         else:
             fleet.disturb()
-        time.sleep(dice.uniform(0.2, 1.5))
+        time.sleep(dice.uniform(0.2, 1.5))  # the bots place orders in real time between two disturbances
 
 
 def compare(url: str, rest: str, names: list[str], fleet: Fleet) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._core.stages.admission import CANCEL
+from .._core.stages.lanes import CANCEL
 
 __all__ = ["lane_by_parameters", "lane_of"]
 

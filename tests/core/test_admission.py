@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resilience import Policy, PolicyError
 from resilience._core.policy.sections import AdmissionSettings
-from resilience._core.stages.admission import Admission, Slot
+from resilience._core.stages.admission import Admission
+from resilience._core.stages.lanes import Slot
 
 LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
 PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 from ..base.clock import Clock
-from ..stages.admission import Slot
 from ..stages.breaker import Permit
+from ..stages.lanes import Slot
 from .gate_plan import GatePlan, PermitOrGeneration
 from .quota_payment import Payment
 from .sleep_watch import SleepWatch

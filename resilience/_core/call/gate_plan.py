@@ -12,10 +12,11 @@ from ...errors import CircuitOpenError
 from ..base.clock import Clock
 from ..base.slots import copy_slots
 from ..policy.policy import Policy
-from ..stages.admission import Admission, priority
+from ..stages.admission import Admission
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
 from ..stages.isolation import Isolation, cancels_only, isolation_text
+from ..stages.lanes import priority
 from ..stages.quota import Quotas, pay_at_once
 from .context import inherited
 from .operation_info import OperationInfo

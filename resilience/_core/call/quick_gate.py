@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..stages.admission import Slot
+from ..stages.lanes import Slot
 from ..stages.quota import pay_at_once
 from ..stages.rate_window import RateWindow
 from .gate_plan import GatePlan, PermitOrGeneration

@@ -12,54 +12,14 @@ where an interrupt prevents that, the next attempt that comes, ends or gives up 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ..base.fork_safety import new_lock, owner_check, register_for_fork
-from ..policy.section import unchecked
-from ..policy.sections import AdmissionSettings, LaneSettings
+from ..policy.sections import AdmissionSettings
+from .lanes import Lane, Slot, settings_of_lanes
 
-__all__ = ["CANCEL", "Admission", "Lane", "Slot", "priority"]
-
-CANCEL = "cancel"
-"""The lane of cancels and of orders that only reduce; it has high priority unless a policy says otherwise."""
-_BUILT_IN = {CANCEL: unchecked(LaneSettings, {"priority": 1})}
-
-
-def priority(settings: AdmissionSettings | None, lane: str) -> int:
-    """Return the priority of a lane under these settings."""
-    named = settings.lanes.get(lane) if settings is not None else None
-    return (named or _BUILT_IN.get(lane) or LaneSettings()).priority
-
-
-class Lane:
-    """One lane and its queue. Changed under the admission's lock alone."""
-
-    __slots__ = ("name", "priority", "reserve", "waiting")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.priority = self.reserve = 0
-        self.waiting: deque[Slot] = deque()
-
-
-class Slot:
-    """The right of one attempt to run: taken while it is in `Admission.running`. Used by one attempt at a time.
-
-    Attributes:
-        lane: the attempt's lane.
-        gone: the attempt has ended: it neither runs nor waits any more, whatever the sets say.
-        is_over: returns whether the event loop of the attempt has ended; None for a thread.
-    """
-
-    __slots__ = ("gone", "is_over", "lane", "wake")
-
-    def __init__(self, lane: Lane, is_over: Callable[[], bool] | None = None) -> None:
-        self.lane = lane
-        self.gone = False
-        self.is_over = is_over
-        self.wake: Callable[[], Any] | None = None
+__all__ = ["Admission"]
 
 
 class Admission:
@@ -111,7 +71,7 @@ class Admission:
         """Follow other settings; what runs and what waits stays."""
         with self._lock:
             lanes = dict(self._lanes)
-            for name, rules in {"": LaneSettings(), **_BUILT_IN, **settings.lanes}.items():
+            for name, rules in settings_of_lanes(settings).items():
                 lane = lanes.setdefault(name, Lane(name))
                 lane.priority, lane.reserve = rules.priority, rules.reserve
             self._reserves = any(lane.reserve for lane in lanes.values())

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from ..._core.policy.policy import Policy
 from ..._core.policy.policy_set import OperationSettings
 from ..._core.policy.sections import QuotaSettings
-from ..._core.stages.admission import CANCEL
+from ..._core.stages.lanes import CANCEL
 from ..loading.extends import lineage_of
 from ..loading.layers import Layer
 from ..loading.mistakes import printable
